@@ -1,0 +1,279 @@
+//! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, hand it the event, give its answer
+//! back.
+//!
+//! It has no behaviour of the API's own. Its one liberty is the development key, which it can add to requests that come without
+//! credentials.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::serve::ListenerExt as _;
+use futures::StreamExt as _;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use shared::api_key::{ApiKey, has_credentials};
+use shared::app::App;
+use shared::call;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+
+use crate::answer::{message, response};
+use crate::event::{PathParameters, Received, event};
+use crate::template::{Route, Template};
+
+/// API Gateway takes request bodies of at most 10 MB.
+const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
+
+/// How much of a larger body is read and dropped, so that its sender lives to see the answer.
+const MAXIMUM_DROPPED: usize = 100 * 1024 * 1024;
+
+/// Where the API is besides the root.
+const VERSION_PREFIX: &str = "/v1";
+
+/// The header of an answer that says how many requests it cost.
+const DYNAMODB_REQUESTS: &str = "x-dynamodb-requests";
+
+/// The API's functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// `POST /client-contact`
+    CreateClientContact,
+    /// `DELETE /client-contact/{id}`
+    DeleteClientContact,
+    /// `GET /client-contact/{id}`
+    GetClientContact,
+    /// `GET /client-contact`
+    ListClientContacts,
+    /// `PUT /client-contact/{id}`
+    UpdateClientContact,
+}
+
+impl Function {
+    /// Every function.
+    pub const ALL: [Function; 5] = [
+        Function::CreateClientContact,
+        Function::DeleteClientContact,
+        Function::GetClientContact,
+        Function::ListClientContacts,
+        Function::UpdateClientContact,
+    ];
+
+    /// The name of its binary, crate and folder.
+    pub fn binary(self) -> &'static str {
+        match self {
+            Function::CreateClientContact => "create-client-contact",
+            Function::DeleteClientContact => "delete-client-contact",
+            Function::GetClientContact => "get-client-contact",
+            Function::ListClientContacts => "list-client-contacts",
+            Function::UpdateClientContact => "update-client-contact",
+        }
+    }
+
+    /// Invokes the function as its `main` would.
+    pub async fn invoke(self, app: &Arc<App>, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+        match self {
+            Function::CreateClientContact => call::serve(app, event, create_client_contact::handle).await,
+            Function::DeleteClientContact => call::serve(app, event, delete_client_contact::handle).await,
+            Function::GetClientContact => call::serve(app, event, get_client_contact::handle).await,
+            Function::ListClientContacts => call::serve(app, event, list_client_contacts::handle).await,
+            Function::UpdateClientContact => call::serve(app, event, update_client_contact::handle).await,
+        }
+    }
+}
+
+/// The template routes to a function that this program does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("template.yaml routes {} {} to {}, which is not a function of this program.", .0.method, .0.path, .0.binary)]
+pub struct UnknownFunction(Route);
+
+/// The gateway of one API.
+pub struct Gateway {
+    app: Arc<App>,
+    routes: Vec<(Route, Function)>,
+    development_key: Option<HeaderValue>,
+    requests: AtomicU64,
+}
+
+impl Gateway {
+    /// A gateway with the template's routes. Requests without credentials get `development_key`, when there is one.
+    ///
+    /// # Errors
+    /// When the template names a function that is not part of this program.
+    pub fn new(app: Arc<App>, template: Template, development_key: Option<&ApiKey>) -> Result<Gateway, UnknownFunction> {
+        let known = |route: Route| match Function::ALL.into_iter().find(|function| function.binary() == route.binary) {
+            Some(function) => Ok((route, function)),
+            None => Err(UnknownFunction(route)),
+        };
+        let routes = template.routes.into_iter().map(known).collect::<Result<_, _>>()?;
+        // What a header cannot carry, such as an edited key file, no client could send either.
+        let development_key = development_key.and_then(|key| HeaderValue::from_str(key.secret()).ok());
+        Ok(Gateway { app, routes, development_key, requests: AtomicU64::new(0) })
+    }
+
+    /// Serves until `shutdown`, and then until no request is under way.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) {
+        let router = Router::new().fallback(handle).with_state(Arc::new(self));
+        let listener = listener.tap_io(|connection| {
+            // An answer must not wait for the acknowledgement of its head. Where the option is refused, it does.
+            connection.set_nodelay(true).ok();
+        });
+        let served =
+            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shutdown);
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the gateway failed");
+        }
+    }
+
+    async fn answer(&self, mut parts: Parts, body: Body, client: SocketAddr) -> Response<Body> {
+        let Some(Matched { route, function, path_parameters }) = self.route(parts.method.as_str(), parts.uri.path()) else {
+            return message(StatusCode::NOT_FOUND, "Not Found");
+        };
+        let body = match read(body).await {
+            Ok(Some(body)) => body,
+            Ok(None) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
+        };
+        if let Some(key) = &self.development_key
+            && !has_credentials(&parts.headers)
+        {
+            parts.headers.insert("api-key", key.clone());
+        }
+
+        let time = OffsetDateTime::now_utc();
+        let request_id = format!("{:x}-{}", time.unix_timestamp(), self.requests.fetch_add(1, Ordering::Relaxed));
+        let route_key = format!("{} {}", route.method, route.path);
+        let event =
+            event(&parts, &body, &Received { route_key: &route_key, path_parameters, client, time, request_id: &request_id });
+        let app = Arc::clone(&self.app);
+        // As in the cloud, a function runs to its end when the client goes away, and its panic is its own.
+        let invoked = tokio::spawn(async move {
+            // The way by text is Lambda's: what does not survive it here would not survive it there.
+            let event = serde_json::from_str(&event.to_string())?;
+            let answer = function.invoke(&app, event).await;
+            serde_json::to_string(&answer).and_then(|answer| serde_json::from_str(&answer))
+        });
+        let answer = match invoked.await {
+            Ok(Ok(answer)) => response(answer),
+            Ok(Err(error)) => {
+                tracing::error!(request_id, %error, "an event or an answer is not what Lambda takes");
+                None
+            }
+            Err(error) => {
+                tracing::error!(request_id, %error, function = function.binary(), "the function failed");
+                None
+            }
+        };
+        let mut response = answer.unwrap_or_else(|| message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"));
+        if let Ok(id) = HeaderValue::try_from(request_id) {
+            response.headers_mut().insert("apigw-requestid", id);
+        }
+        response
+    }
+
+    /// The route of a request.
+    fn route<'a>(&'a self, method: &str, path: &'a str) -> Option<Matched<'a>> {
+        let unversioned = path.strip_prefix(VERSION_PREFIX).filter(|rest| rest.starts_with('/'));
+        self.routes.iter().filter(|(route, _)| route.method == method).find_map(|(route, function)| {
+            let matched = |path| path_parameters(&route.path, path);
+            let path_parameters = matched(path).or_else(|| unversioned.and_then(matched))?;
+            Some(Matched { route, function: *function, path_parameters })
+        })
+    }
+}
+
+/// A route that a request takes.
+struct Matched<'a> {
+    route: &'a Route,
+    function: Function,
+    path_parameters: PathParameters<'a>,
+}
+
+/// Matches a path with a route's, part by part. A part in braces takes any that is not empty.
+fn path_parameters<'a>(route: &'a str, path: &'a str) -> Option<PathParameters<'a>> {
+    let (mut wanted, mut given) = (route.split('/'), path.split('/'));
+    let mut parameters = Vec::new();
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(parameters),
+            (Some(wanted), Some(given)) => match wanted.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+                Some(name) if !given.is_empty() => parameters.push((name, given)),
+                None if wanted == given => {}
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
+}
+
+async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    let begun = Instant::now();
+    let (parts, body) = request.into_parts();
+    let call = format!("{} {}", parts.method, parts.uri.path().chars().take(200).collect::<String>());
+    let response = gateway.answer(parts, body, client).await;
+
+    let cost = response.headers().get(DYNAMODB_REQUESTS).and_then(|cost| cost.to_str().ok()).unwrap_or("0");
+    let took = begun.elapsed().as_secs_f64() * 1000.0;
+    tracing::info!("{call} {status} in {took:.1} ms, DynamoDB requests: {cost}", status = response.status().as_u16());
+    response
+}
+
+/// Reads a body, `None` when it is too large.
+async fn read(body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
+    let mut stream = body.into_data_stream();
+    let (mut read, mut length) = (Vec::new(), 0);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        length += chunk.len();
+        if length <= MAXIMUM_BODY {
+            read.extend_from_slice(&chunk);
+        } else {
+            read = Vec::new();
+        }
+        if length > MAXIMUM_DROPPED {
+            break;
+        }
+    }
+    Ok((length <= MAXIMUM_BODY).then_some(read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_part_by_part() {
+        for (path, expected) in [
+            ("/client-contact/60f1", Some(vec![("id", "60f1")])),
+            ("/client-contact/a%2Fb", Some(vec![("id", "a%2Fb")])),
+            ("/client-contact/%20", Some(vec![("id", "%20")])),
+            ("/client-contact/", None),
+            ("/client-contact", None),
+            ("/client-contact/a/b", None),
+            ("/client-contact/a/", None),
+            ("//client-contact/a", None),
+            ("client-contact/a", None),
+            ("*", None),
+            ("", None),
+        ] {
+            assert_eq!(path_parameters("/client-contact/{id}", path), expected, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn bodies_are_read_up_to_the_limit() {
+        assert_eq!(read(Body::from("{}")).await.unwrap(), Some(b"{}".to_vec()));
+        assert_eq!(read(Body::empty()).await.unwrap(), Some(vec![]));
+        assert_eq!(read(Body::from(vec![0; MAXIMUM_BODY])).await.unwrap().unwrap().len(), MAXIMUM_BODY);
+        assert_eq!(read(Body::from(vec![0; MAXIMUM_BODY + 1])).await.unwrap(), None);
+    }
+}

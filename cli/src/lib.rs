@@ -1,0 +1,15 @@
+//! The whole client-contact API on one machine, and the operator's commands.
+//!
+//! Tables and routes come from `template.yaml`, the functions are those that are deployed, and each request reaches them as the
+//! event that API Gateway would send. So this crate has no behaviour of the API's own; what it adds is an embedded DynamoDB engine
+//! and a gateway.
+
+pub mod answer;
+pub mod development_key;
+pub mod engine;
+pub mod event;
+pub mod gateway;
+pub mod keys;
+pub mod serve;
+pub mod tables;
+pub mod template;

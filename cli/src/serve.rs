@@ -1,0 +1,311 @@
+//! `contacts serve`: an engine, its tables and a gateway, started and stopped together.
+//!
+//! Tests start it too, many at once in one process, with free ports and tables of their own.
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use shared::api_key::{ApiKey, KeyAdmin};
+use shared::app::{self, App, Config};
+use shared::listing::ListConfig;
+use shared::timestamp::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::development_key::{self, KeyFileError};
+use crate::engine::{Engine, EngineError, Storage};
+use crate::gateway::{Gateway, UnknownFunction};
+use crate::tables::{self, TableError};
+use crate::template::{self, Table, Template, TemplateError};
+
+/// How long a stopping gateway waits for requests under way.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// The table of contacts in the template.
+const CONTACTS_TABLE: &str = "ContactsTable";
+
+/// The table of API keys in the template.
+pub const API_KEYS_TABLE: &str = "ApiKeysTable";
+
+/// What to serve, and where.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Options {
+    /// Port of the API; 0 takes any that is free
+    #[arg(long, default_value_t = 3030)]
+    pub port: u16,
+
+    /// Port of the embedded DynamoDB engine; 0 takes any that is free
+    #[arg(long, default_value_t = 8000)]
+    pub dynamodb_port: u16,
+
+    /// Folder that keeps the contacts
+    #[arg(long, value_name = "DIR", default_value = ".contacts")]
+    pub data: PathBuf,
+
+    /// Keep the contacts in memory, until the program ends
+    #[arg(long, conflicts_with = "data")]
+    pub memory: bool,
+
+    /// Use another DynamoDB instead of the embedded engine: DynamoDB Local (http), or an account (https)
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"], value_parser = endpoint)]
+    pub dynamodb_endpoint: Option<String>,
+
+    /// Beginning of the tables' names, for several APIs in one DynamoDB
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub table_prefix: String,
+
+    /// Name of the table of contacts, when a prefix does not give it
+    #[arg(long, value_name = "NAME")]
+    pub contacts_table: Option<String>,
+
+    /// Name of the table of API keys, when a prefix does not give it
+    #[arg(long, value_name = "NAME")]
+    pub api_keys_table: Option<String>,
+
+    /// Refuse requests without credentials, instead of letting them act with the development key
+    #[arg(long)]
+    pub require_key: bool,
+
+    /// How lists are kept. No option: tests try its bounds.
+    #[arg(skip)]
+    pub list: ListConfig,
+}
+
+impl Default for Options {
+    /// As the command line without any option.
+    fn default() -> Options {
+        Options {
+            port: 3030,
+            dynamodb_port: 8000,
+            data: ".contacts".into(),
+            memory: false,
+            dynamodb_endpoint: None,
+            table_prefix: String::new(),
+            contacts_table: None,
+            api_keys_table: None,
+            require_key: false,
+            list: ListConfig::default(),
+        }
+    }
+}
+
+/// Why serving did not start. Each reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Another program listens on the port.
+    #[error("Port {port} cannot be used ({source}): choose another one with --port, 0 for any that is free.")]
+    Port {
+        /// The port that was asked for.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A table is not there.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The template is not what this program needs.
+    #[error("{0}.")]
+    Template(#[from] TemplateError),
+    /// The development key cannot be kept.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The development key cannot be stored.
+    #[error("The development key cannot be stored: {0}.")]
+    Key(#[source] shared::error::Error),
+    /// The template lacks a table.
+    #[error("template.yaml declares no {0}.")]
+    NoTable(&'static str),
+    /// The template names a function that is not there.
+    #[error(transparent)]
+    Function(#[from] UnknownFunction),
+}
+
+/// An API that is being served. Dropping it stops it without waiting.
+pub struct Running {
+    /// Where the API answers, such as `http://127.0.0.1:3030`.
+    pub url: String,
+    /// Where its DynamoDB answers.
+    pub dynamodb_endpoint: String,
+    /// A client of its DynamoDB.
+    pub client: Client,
+    /// What the functions run on.
+    pub app: Arc<App>,
+    /// The name of its table of contacts.
+    pub contacts_table: String,
+    /// The name of its table of API keys.
+    pub api_keys_table: String,
+    /// A key that works here, unless the DynamoDB is an account's.
+    pub development_key: Option<ApiKey>,
+    key_file: Option<PathBuf>,
+    require_key: bool,
+    engine: Option<Engine>,
+    gateway: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+/// Starts to serve, and returns when every request will be answered.
+///
+/// # Errors
+/// When a port is taken, the data folder cannot be used, or DynamoDB does not do what it should.
+pub async fn start(options: Options) -> Result<Running, ServeError> {
+    // The port first: who fails here has not touched any data.
+    let port = |source| ServeError::Port { port: options.port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(port)?;
+    let url = format!("http://{}", listener.local_addr().map_err(port)?);
+
+    let template = Template::parse(template::SOURCE)?;
+    let named = |given: &Option<String>, id| given.clone().unwrap_or_else(|| format!("{}{id}", options.table_prefix));
+    let contacts_table = named(&options.contacts_table, CONTACTS_TABLE);
+    let api_keys_table = named(&options.api_keys_table, API_KEYS_TABLE);
+
+    let engine = match &options.dynamodb_endpoint {
+        Some(_) => None,
+        None if options.memory => Some(Engine::start(Storage::Memory, options.dynamodb_port).await?),
+        None => Some(Engine::start(Storage::Folder(options.data.clone()), options.dynamodb_port).await?),
+    };
+    let dynamodb_endpoint = match (&engine, options.dynamodb_endpoint) {
+        (Some(engine), _) => engine.endpoint().to_owned(),
+        (None, given) => given.unwrap_or_default(),
+    };
+    let client = client(&dynamodb_endpoint).await;
+    if is_account(&dynamodb_endpoint) {
+        tables::check(&client, &[&contacts_table, &api_keys_table]).await?;
+    } else {
+        let declared = |id| declared(&template, id);
+        tables::create(&client, &[(declared(CONTACTS_TABLE)?, &contacts_table), (declared(API_KEYS_TABLE)?, &api_keys_table)])
+            .await?;
+    }
+
+    let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
+    let app = Arc::new(App::new(config, client.clone()));
+    let key_file = engine.is_some().then(|| development_key::file(&options.data)).filter(|_| !options.memory);
+    let development_key = match &key_file {
+        _ if is_account(&dynamodb_endpoint) => None,
+        Some(_) => Some(development_key::of_folder(&options.data)?),
+        None => Some(ApiKey::generate()),
+    };
+    if let Some(key) = &development_key {
+        let record = development_key::record(key, Timestamp::now());
+        KeyAdmin::new(client.clone(), &api_keys_table).put(&record).await.map_err(ServeError::Key)?;
+    }
+
+    let lent = development_key.as_ref().filter(|_| !options.require_key);
+    let gateway = Gateway::new(Arc::clone(&app), template, lent)?;
+    let (stop, mut stopping) = watch::channel(false);
+    let gateway = tokio::spawn(gateway.serve(listener, async move {
+        // An error says that `Running` was dropped, which stops the gateway just as well.
+        stopping.wait_for(|stop| *stop).await.ok();
+    }));
+    let require_key = options.require_key;
+    Ok(Running {
+        url,
+        dynamodb_endpoint,
+        client,
+        app,
+        contacts_table,
+        api_keys_table,
+        development_key,
+        key_file,
+        require_key,
+        engine,
+        gateway,
+        stop,
+    })
+}
+
+impl Running {
+    /// One line that says where the API is, and who acts there, with a command to try.
+    pub fn greeting(&self) -> String {
+        let Running { url, .. } = self;
+        let (who, header) = match (&self.development_key, &self.key_file) {
+            (None, _) => ("needs an API key".to_owned(), "-H 'api-key: <KEY>' ".to_owned()),
+            (Some(_), Some(file)) if self.require_key => {
+                let file = file.display();
+                (format!("needs an API key, such as the one in {file}"), format!("-H \"api-key: $(cat '{file}')\" "))
+            }
+            (Some(key), None) if self.require_key => ("needs an API key".to_owned(), format!("-H 'api-key: {}' ", key.secret())),
+            (Some(_), Some(file)) => (format!("acts with the key in {} when a request has none", file.display()), String::new()),
+            (Some(_), None) => ("acts with a key of this run when a request has none".to_owned(), String::new()),
+        };
+        format!("The client-contact API is ready at {url} and {who}. Try: curl {header}'{url}/client-contact?per_page=5'")
+    }
+
+    /// Waits for the gateway or the engine to end by itself, which only a failure makes them do.
+    pub async fn wait(&mut self) {
+        let engine = async {
+            match &mut self.engine {
+                Some(engine) => engine.stopped().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // That it ended is all there is to know; why is in the log.
+            _ = &mut self.gateway => {}
+            () = engine => {}
+        }
+    }
+
+    /// Stops, within a few seconds: requests under way are answered, connections that only wait are closed.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        if timeout(GRACE, &mut self.gateway).await.is_err() {
+            tracing::debug!("connections were left open by their clients");
+        }
+        if let Some(engine) = self.engine.take() {
+            engine.stop().await;
+        }
+    }
+}
+
+impl fmt::Debug for Running {
+    /// Without the key.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Running")
+            .field("url", &self.url)
+            .field("dynamodb_endpoint", &self.dynamodb_endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A client for the DynamoDB at `endpoint`: as the ordinary AWS configuration says for an account, else with made-up credentials.
+pub async fn client(endpoint: &str) -> Client {
+    if is_account(endpoint) {
+        let client = app::aws_client().await;
+        Client::from_conf(client.config().to_builder().endpoint_url(endpoint).build())
+    } else {
+        app::local_client(endpoint)
+    }
+}
+
+/// Whether an endpoint is one of AWS, whose tables are deployed and whose keys somebody administers.
+pub(crate) fn is_account(endpoint: &str) -> bool {
+    endpoint.starts_with("https://")
+}
+
+/// Checks the form of an endpoint.
+///
+/// # Errors
+/// When it is not an `http` or `https` URL.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let uri: axum::http::Uri = url.parse().map_err(|_| "it must be a URL".to_owned())?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(url.to_owned()),
+        _ => Err("it must begin with http:// or https:// and name a host".to_owned()),
+    }
+}
+
+fn declared<'a>(template: &'a Template, id: &'static str) -> Result<&'a Table, ServeError> {
+    template.tables.iter().find(|table| table.logical_id == id).ok_or(ServeError::NoTable(id))
+}

@@ -1,0 +1,296 @@
+//! The tables and routes that `template.yaml` declares, so that the local API is the deployed one.
+//!
+//! Only what a local API needs is read; permissions, logs and limits are left to AWS. Values that CloudFormation would compute
+//! (`!If`, `!Sub`) are not evaluated: none of the properties read here has one.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The template that this program was built with.
+pub const SOURCE: &str = include_str!("../../template.yaml");
+
+/// What a template declares.
+#[derive(Debug)]
+pub struct Template {
+    /// The DynamoDB tables, ordered by logical id.
+    pub tables: Vec<Table>,
+    /// The routes of the HTTP API, ordered by the logical id of their function.
+    pub routes: Vec<Route>,
+}
+
+/// A DynamoDB table.
+#[derive(Debug)]
+pub struct Table {
+    /// The name of the resource in the template, such as `ContactsTable`.
+    pub logical_id: String,
+    /// The attributes that keys are made of.
+    pub attributes: Vec<Attribute>,
+    /// The table's primary key.
+    pub key: Vec<KeyElement>,
+    /// Its global secondary indexes.
+    pub indexes: Vec<Index>,
+    /// The attribute that holds an item's expiry, when the table has one.
+    pub expiry: Option<String>,
+}
+
+/// An attribute of a key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Attribute {
+    /// The attribute's name.
+    pub attribute_name: String,
+    /// `S`, `N` or `B`.
+    pub attribute_type: String,
+}
+
+/// One part of a key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct KeyElement {
+    /// The attribute's name.
+    pub attribute_name: String,
+    /// `HASH` or `RANGE`.
+    pub key_type: String,
+}
+
+/// A global secondary index.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Index {
+    /// The index's name.
+    pub index_name: String,
+    /// Its key.
+    pub key_schema: Vec<KeyElement>,
+    /// Which attributes it holds.
+    pub projection: Projection,
+}
+
+/// The attributes that an index holds besides its key.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Projection {
+    /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
+    pub projection_type: String,
+    /// The attributes of `INCLUDE`.
+    #[serde(default)]
+    pub non_key_attributes: Vec<String>,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The HTTP method, such as `GET`.
+    pub method: String,
+    /// The path, such as `/client-contact/{id}`.
+    pub path: String,
+    /// The binary of the function behind it, such as `get-client-contact`.
+    pub binary: String,
+}
+
+/// A template that the local API cannot be built from.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// Not YAML, or not of a template's shape.
+    #[error("template.yaml cannot be read: {0}")]
+    Malformed(#[from] Box<serde_saphyr::Error>),
+    /// A resource lacks what this program needs to know of it.
+    #[error("{resource} in template.yaml has no {missing}")]
+    Incomplete {
+        /// The resource's logical id.
+        resource: String,
+        /// The property that is not there.
+        missing: &'static str,
+    },
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// When it is not YAML, or a table or function lacks one of the properties that make it work.
+    pub fn parse(source: &str) -> Result<Template, TemplateError> {
+        let document: Document = serde_saphyr::from_str(source).map_err(Box::new)?;
+        let mut template = Template { tables: Vec::new(), routes: Vec::new() };
+        for (logical_id, resource) in document.resources {
+            match resource.kind.as_str() {
+                "AWS::DynamoDB::Table" => template.tables.push(resource.properties.into_table(logical_id)?),
+                "AWS::Serverless::Function" => {
+                    let incomplete = |missing| TemplateError::Incomplete { resource: logical_id.clone(), missing };
+                    let build = resource.metadata.and_then(|metadata| metadata.build_properties);
+                    let binary = build.ok_or_else(|| incomplete("Metadata.BuildProperties.Binary"))?.binary;
+                    for event in resource.properties.events.into_values().filter(|event| event.kind == "HttpApi") {
+                        let method = event.properties.method.ok_or_else(|| incomplete("Method in an event"))?;
+                        let path = event.properties.path.ok_or_else(|| incomplete("Path in an event"))?;
+                        template.routes.push(Route { method: method.to_ascii_uppercase(), path, binary: binary.clone() });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(template)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    #[serde(rename = "Type")]
+    kind: String,
+    metadata: Option<Metadata>,
+    #[serde(default)]
+    properties: Properties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    build_properties: Option<BuildProperties>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BuildProperties {
+    binary: String,
+}
+
+/// The properties of tables and functions in one: each kind of resource fills its own.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Properties {
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<KeyElement>,
+    global_secondary_indexes: Vec<Index>,
+    time_to_live_specification: Option<TimeToLive>,
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimeToLive {
+    attribute_name: String,
+    enabled: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    properties: EventProperties,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct EventProperties {
+    method: Option<String>,
+    path: Option<String>,
+}
+
+impl Properties {
+    fn into_table(self, logical_id: String) -> Result<Table, TemplateError> {
+        for (missing, is_missing) in
+            [("AttributeDefinitions", self.attribute_definitions.is_empty()), ("KeySchema", self.key_schema.is_empty())]
+        {
+            if is_missing {
+                return Err(TemplateError::Incomplete { resource: logical_id, missing });
+            }
+        }
+        Ok(Table {
+            logical_id,
+            attributes: self.attribute_definitions,
+            key: self.key_schema,
+            indexes: self.global_secondary_indexes,
+            expiry: self.time_to_live_specification.filter(|expiry| expiry.enabled).map(|expiry| expiry.attribute_name),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::gateway::Function;
+
+    #[test]
+    fn the_template_declares_both_tables_with_their_keys() {
+        let template = Template::parse(SOURCE).unwrap();
+        let keys =
+            |key: &[KeyElement]| key.iter().map(|part| format!("{} {}", part.attribute_name, part.key_type)).collect::<Vec<_>>();
+
+        let [api_keys, contacts] = &template.tables[..] else { panic!("two tables, not {:?}", template.tables) };
+        assert_eq!((api_keys.logical_id.as_str(), keys(&api_keys.key)), ("ApiKeysTable", vec!["keyHash HASH".to_owned()]));
+        assert_eq!(api_keys.expiry, None);
+        assert_eq!(contacts.logical_id, "ContactsTable");
+        assert_eq!(keys(&contacts.key), ["tenant HASH", "_id RANGE"]);
+        assert_eq!(contacts.expiry.as_deref(), Some("expiresAt"));
+        let [index] = &contacts.indexes[..] else { panic!("one index, not {:?}", contacts.indexes) };
+        assert_eq!(
+            (index.index_name.as_str(), keys(&index.key_schema)),
+            ("updatedAt-index", vec!["tenant HASH".into(), "updatedAt RANGE".into()])
+        );
+        assert_eq!(index.projection.projection_type, "INCLUDE");
+        assert!(index.projection.non_key_attributes.contains(&"company_namespace".to_owned()));
+    }
+
+    #[test]
+    fn the_template_routes_the_five_calls() {
+        let template = Template::parse(SOURCE).unwrap();
+        let routes: BTreeSet<_> = template.routes.iter().map(|r| format!("{} {} {}", r.method, r.path, r.binary)).collect();
+
+        let expected = [
+            "DELETE /client-contact/{id} delete-client-contact",
+            "GET /client-contact list-client-contacts",
+            "GET /client-contact/{id} get-client-contact",
+            "POST /client-contact create-client-contact",
+            "PUT /client-contact/{id} update-client-contact",
+        ];
+        assert_eq!(routes, expected.map(str::to_owned).into());
+    }
+
+    #[test]
+    fn every_function_crate_has_a_route_and_a_handler() {
+        let template = Template::parse(SOURCE).unwrap();
+        let routed: BTreeSet<_> = template.routes.iter().map(|route| route.binary.clone()).collect();
+
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions")).unwrap();
+        let crates: BTreeSet<_> = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let handled: BTreeSet<_> = Function::ALL.iter().map(|function| function.binary().to_owned()).collect();
+        assert_eq!(routed, crates);
+        assert_eq!(routed, handled);
+    }
+
+    #[test]
+    fn values_that_cloudformation_computes_are_skipped() {
+        let template = Template::parse(
+            "Resources:\n  \
+               Things:\n    \
+                 Type: AWS::DynamoDB::Table\n    \
+                 Properties:\n      \
+                   TableName: !Sub '${AWS::StackName}-things'\n      \
+                   SSESpecification: !If [HasKey, { KMSMasterKeyId: !Ref Key }, !Ref AWS::NoValue]\n      \
+                   AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]\n      \
+                   KeySchema: [{ AttributeName: id, KeyType: HASH }]\n",
+        );
+        assert_eq!(template.unwrap().tables[0].key[0].attribute_name, "id");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let table = "Resources:\n  Things:\n    Type: AWS::DynamoDB::Table\n    Properties: { BillingMode: PAY_PER_REQUEST }\n";
+        assert_eq!(Template::parse(table).unwrap_err().to_string(), "Things in template.yaml has no AttributeDefinitions");
+        let function = "Resources:\n  Do:\n    Type: AWS::Serverless::Function\n    Properties: {}\n";
+        assert_eq!(
+            Template::parse(function).unwrap_err().to_string(),
+            "Do in template.yaml has no Metadata.BuildProperties.Binary"
+        );
+    }
+}

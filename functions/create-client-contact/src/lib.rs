@@ -1,0 +1,38 @@
+//! `POST /client-contact`: creates a contact, at most once for an `Idempotency-Key`.
+
+use std::sync::Arc;
+
+use lambda_http::http::HeaderValue;
+use shared::app::App;
+use shared::body::ContactBody;
+use shared::call::Call;
+use shared::contact::Contact;
+use shared::envelope::{self, IDEMPOTENCY_REPLAYED, Response};
+use shared::error::Error;
+use shared::object_id::ObjectId;
+use shared::store::{Creation, IdempotencyKey};
+
+/// Answers with the new contact, or with the one that the same request made before.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] about the body or the `Idempotency-Key`, [`Error::NamespaceNotAllowed`], and those of
+/// [`shared::store::Store::create`] and [`shared::store::Store::create_once`].
+pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    let key = IdempotencyKey::of_request(&call.headers)?;
+    let body = ContactBody::for_create(&call.body)?;
+    let contact = Contact::new(body, &call.caller, ObjectId::generate(call.now), call.now)?;
+    let (meter, tenant) = (&call.meter, &call.caller.tenant);
+    let creation = match key {
+        Some(key) => app.store.create_once(meter, tenant, contact, &key).await?,
+        None => app.store.create(meter, tenant, &contact).await.map(|()| Creation::Created(contact))?,
+    };
+    match creation {
+        Creation::Created(contact) => envelope::created(&call.path, &contact),
+        Creation::Replayed(contact) => {
+            let mut response = envelope::created(&call.path, &contact)?;
+            response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+            Ok(response)
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `GET /client-contact/{id}`: one contact, as the last acknowledged write left it.
+
+use std::sync::Arc;
+
+use lambda_http::http::StatusCode;
+use shared::app::App;
+use shared::call::Call;
+use shared::envelope::{self, Response};
+use shared::error::Error;
+
+/// Answers with the contact, or with 304 when `If-None-Match` names its version.
+///
+/// # Errors
+///
+/// [`Error::ContactNotFound`], and those of [`shared::store::Store::get`].
+pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    let found = app.store.get(&call.meter, &call.caller.tenant, call.contact_id()?).await?;
+    let contact = found.filter(|contact| call.caller.sees(contact)).ok_or(Error::ContactNotFound)?;
+    if shared::if_none_match(&call.headers, contact.version) {
+        return Ok(envelope::not_modified(contact.version));
+    }
+    envelope::contact(StatusCode::OK, &contact)
+}

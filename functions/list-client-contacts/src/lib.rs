@@ -1,0 +1,20 @@
+//! `GET /client-contact`: a page of the contacts that the caller sees, filtered and sorted, with exact totals.
+
+use std::sync::Arc;
+
+use shared::app::App;
+use shared::call::Call;
+use shared::envelope::{self, Response};
+use shared::error::Error;
+use shared::listing::params;
+
+/// Answers with the page that the query string asks for.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] about a parameter, and those of [`shared::listing::Lists::list`].
+pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    let query = params::parse(&call.query)?;
+    let page = app.lists.list(&call.meter, &call.caller, &query, call.now).await?;
+    envelope::list(page.contacts.iter().map(AsRef::as_ref), &query, page.total)
+}

@@ -1,0 +1,162 @@
+//! One call from end to end: the event of API Gateway becomes a [`Call`], the caller is known, the handler answers, an error
+//! becomes its envelope, and the answer tells what it cost.
+//!
+//! The event is taken apart here and not by `lambda_http`, whose conversion panics on a `Host` header or a query that is not
+//! a URI, or a body that is not base64: see `docs/adr/0004-own-event-conversion.md`.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use futures::FutureExt;
+use lambda_http::Body;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::envelope::{self, Response};
+use crate::error::Error;
+use crate::meter::{Meter, Readings};
+use crate::object_id::ObjectId;
+use crate::timestamp::Timestamp;
+
+/// A request whose caller is known.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Who calls.
+    pub caller: Caller,
+    /// The path as the client sent it, with the stage or version in front.
+    pub path: String,
+    /// The `{id}` of the path, whatever it is.
+    pub id: Option<String>,
+    /// The query string as the client sent it.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, decoded.
+    pub body: Vec<u8>,
+    /// When the call came.
+    pub now: Timestamp,
+    /// What the call costs.
+    pub meter: Meter,
+}
+
+impl Call {
+    /// The contact that the path names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ContactNotFound`] when it is not an ObjectId, because no contact has such an id.
+    pub fn contact_id(&self) -> Result<ObjectId, Error> {
+        self.id.as_deref().and_then(|id| id.parse().ok()).ok_or(Error::ContactNotFound)
+    }
+}
+
+/// Answers one event with `handler`.
+pub async fn serve<H, F>(app: &Arc<App>, event: ApiGatewayV2httpRequest, handler: H) -> ApiGatewayV2httpResponse
+where
+    H: FnOnce(Arc<App>, Call) -> F + Send,
+    F: Future<Output = Result<Response, Error>> + Send,
+{
+    let start = Instant::now();
+    let meter = Meter::default();
+    let context = &event.request_context;
+    let span = tracing::info_span!(
+        "call",
+        request = context.request_id.as_deref().unwrap_or_default(),
+        route = context.route_key.as_deref().unwrap_or_default(),
+        tenant = tracing::field::Empty,
+    );
+
+    let answer = answer(app, event, &meter, handler).instrument(span.clone());
+    // A defect is one call's 500; the instance and the calls beside it go on.
+    let result =
+        AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| Err(Error::Internal("a handler panicked".into())));
+
+    let _in_span = span.enter();
+    let mut response = result.unwrap_or_else(|error| {
+        if let Error::Unavailable(source) | Error::Internal(source) = &error {
+            tracing::error!(causes = causes(source.as_ref()), "{error}");
+        }
+        envelope::failure(&error)
+    });
+    let readings = meter.readings();
+    let total = start.elapsed();
+    response.headers_mut().extend(cost(&readings, total));
+    tracing::info!(
+        status = response.status().as_u16(),
+        milliseconds = milliseconds(total),
+        requests = readings.requests,
+        capacity = readings.capacity,
+        "answered"
+    );
+    event_of(response)
+}
+
+async fn answer<H, F>(app: &Arc<App>, event: ApiGatewayV2httpRequest, meter: &Meter, handler: H) -> Result<Response, Error>
+where
+    H: FnOnce(Arc<App>, Call) -> F,
+    F: Future<Output = Result<Response, Error>>,
+{
+    let now = Timestamp::now();
+    let caller = app.keys.authenticate(meter, &event.headers, now).await?;
+    tracing::Span::current().record("tenant", &caller.tenant);
+    let body = match event.body {
+        Some(body) if event.is_base64_encoded => BASE64_STANDARD
+            .decode(body)
+            .map_err(|_| Error::invalid("The request body", "must be base64 where the event says so"))?,
+        Some(body) => body.into_bytes(),
+        None => Vec::new(),
+    };
+    let call = Call {
+        caller,
+        path: event.raw_path.unwrap_or_default(),
+        id: event.path_parameters.get("id").cloned(),
+        query: event.raw_query_string.unwrap_or_default(),
+        headers: event.headers,
+        body,
+        now,
+        meter: meter.clone(),
+    };
+    handler(Arc::clone(app), call).await
+}
+
+/// An error with all that caused it, for the log.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The headers that tell what a call cost. `Server-Timing` is that of <https://www.w3.org/TR/server-timing/>.
+fn cost(readings: &Readings, total: Duration) -> [(HeaderName, HeaderValue); 3] {
+    let timing = format!(
+        "db;dur={}, index;dur={}, total;dur={}",
+        milliseconds(readings.database),
+        milliseconds(readings.index),
+        milliseconds(total)
+    );
+    [
+        ("server-timing", timing),
+        ("x-dynamodb-requests", readings.requests.to_string()),
+        ("x-dynamodb-capacity", format!("{:?}", (readings.capacity * 10.0).round() / 10.0)),
+    ]
+    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(value).expect("numbers are a header value")))
+}
+
+/// Milliseconds to the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+fn event_of(response: Response) -> ApiGatewayV2httpResponse {
+    let (parts, body) = response.into_parts();
+    let mut event = ApiGatewayV2httpResponse::default();
+    event.status_code = i64::from(parts.status.as_u16());
+    event.headers = parts.headers;
+    event.body = (!body.is_empty()).then_some(Body::Text(body));
+    event
+}

@@ -1,0 +1,283 @@
+//! The resource: a contact person, the users who made and edited it, and how both look on the wire.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::body::ContactBody;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::object_id::ObjectId;
+use crate::timestamp::Timestamp;
+
+/// An individual contact person associated with clients.
+///
+/// Its `Serialize` and `Deserialize` are the form of the table; [`ContactJson`] is the form of an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are the table in the contract, name by name")]
+pub struct Contact {
+    #[serde(rename = "_id")]
+    pub id: ObjectId,
+    pub creator: User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub editor: Option<User>,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub local_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone1: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone2: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extra_info: Option<String>,
+    pub disabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cover_photo: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub integration_meta: Option<JsonObject>,
+    pub company_namespace: Vec<String>,
+    #[serde(rename = "createdAt")]
+    pub created_at: Timestamp,
+    #[serde(rename = "updatedAt")]
+    pub updated_at: Timestamp,
+    /// 0 when created, one more with every change.
+    #[serde(rename = "__v")]
+    pub version: u64,
+}
+
+impl Contact {
+    /// The contact that `caller` creates at `now` with the fields of `body`, and the defaults where it is silent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NamespaceNotAllowed`] when the body names a namespace that the caller may not use.
+    pub fn new(body: ContactBody, caller: &Caller, id: ObjectId, now: Timestamp) -> Result<Self, Error> {
+        let company_namespace =
+            body.company_namespace.value().unwrap_or_else(|| caller.namespaces.first().cloned().into_iter().collect());
+        caller.may_change_namespaces(&[], &company_namespace)?;
+        Ok(Self {
+            id,
+            creator: body.creator.value().unwrap_or_else(|| caller.user.clone()),
+            editor: body.editor.value(),
+            name: body.name.value().ok_or_else(|| Error::invalid("name", "is required"))?,
+            local_name: body.local_name.value(),
+            phone1: body.phone1.value(),
+            phone2: body.phone2.value(),
+            email: body.email.value(),
+            title: body.title.value(),
+            extra_info: body.extra_info.value(),
+            disabled: body.disabled.value().unwrap_or_default(),
+            media: body.media.value(),
+            cover_photo: body.cover_photo.value(),
+            integration_meta: body.integration_meta.value(),
+            company_namespace,
+            created_at: now,
+            updated_at: now,
+            version: 0,
+        })
+    }
+
+    /// About how many bytes the contact takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let user = |user: &User| {
+            let others: usize = user.others.iter().map(|(name, value)| 64 + name.len() + value.len()).sum();
+            user.id.len() + text(&user.username) + text(&user.name) + others
+        };
+        let list = |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+        let texts = [&self.local_name, &self.phone1, &self.phone2, &self.email, &self.title, &self.extra_info, &self.cover_photo];
+        size_of::<Self>()
+            + user(&self.creator)
+            + self.editor.as_ref().map_or(0, user)
+            + self.name.len()
+            + texts.into_iter().map(text).sum::<usize>()
+            + self.media.as_deref().map_or(0, list)
+            + self.integration_meta.as_ref().map_or(0, |object| object.raw().get().len())
+            + list(&self.company_namespace)
+    }
+}
+
+/// A contact as an answer shows it: absent where never set, moments as text, `integration_meta` as the client sent it.
+pub struct ContactJson<'a>(pub &'a Contact);
+
+impl Serialize for ContactJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Contact {
+            id,
+            creator,
+            editor,
+            name,
+            local_name,
+            phone1,
+            phone2,
+            email,
+            title,
+            extra_info,
+            disabled,
+            media,
+            cover_photo,
+            integration_meta,
+            company_namespace,
+            created_at,
+            updated_at,
+            version,
+        } = self.0;
+        let mut object = serializer.serialize_struct("Contact", 18)?;
+        object.serialize_field("_id", id)?;
+        object.serialize_field("creator", creator)?;
+        optional(&mut object, "editor", editor)?;
+        object.serialize_field("name", name)?;
+        optional(&mut object, "local_name", local_name)?;
+        optional(&mut object, "phone1", phone1)?;
+        optional(&mut object, "phone2", phone2)?;
+        optional(&mut object, "email", email)?;
+        optional(&mut object, "title", title)?;
+        optional(&mut object, "extra_info", extra_info)?;
+        object.serialize_field("disabled", disabled)?;
+        optional(&mut object, "media", media)?;
+        optional(&mut object, "cover_photo", cover_photo)?;
+        optional(&mut object, "integration_meta", &integration_meta.as_ref().map(JsonObject::raw))?;
+        object.serialize_field("company_namespace", company_namespace)?;
+        object.serialize_field("createdAt", &created_at.to_string())?;
+        object.serialize_field("updatedAt", &updated_at.to_string())?;
+        object.serialize_field("__v", version)?;
+        object.end()
+    }
+}
+
+fn optional<S: SerializeStruct>(object: &mut S, name: &'static str, value: &Option<impl Serialize>) -> Result<(), S::Error> {
+    match value {
+        Some(value) => object.serialize_field(name, value),
+        None => object.skip_field(name),
+    }
+}
+
+/// Somebody who acts on contacts: an administrator, a field-sales representative or a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The user's own identifier, in whatever form the calling system has.
+    #[serde(rename = "_id")]
+    pub id: String,
+    /// The name to log in with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The name to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What kind of user this is.
+    #[serde(rename = "type")]
+    pub kind: UserType,
+    /// Further string members, such as `admin`, `rep` and `client`, by name.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, String>,
+}
+
+/// The kinds of user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the contract names them so")]
+pub enum UserType {
+    Admin,
+    Rep,
+    Client,
+}
+
+impl UserType {
+    /// Every kind with its name on the wire.
+    pub const ALL: [(&'static str, Self); 3] = [("admin", Self::Admin), ("rep", Self::Rep), ("client", Self::Client)];
+}
+
+/// A JSON object that comes back exactly as it was sent: its text, without insignificant white space.
+///
+/// It is text in the table too, because DynamoDB's own maps refuse empty names, more than 32 levels and numbers of more
+/// than 38 digits.
+#[derive(Clone, Debug)]
+pub struct JsonObject(Box<RawValue>);
+
+impl JsonObject {
+    /// The object that `json` holds, with the white space between its tokens taken out.
+    ///
+    /// # Errors
+    ///
+    /// When `json` is not the text of one JSON object that other programs can read again: not an object, deeper than 127
+    /// levels, a number beyond the range of a double, half of a surrogate pair.
+    pub fn parse(json: &RawValue) -> Result<Self, serde_json::Error> {
+        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json.get())?;
+        RawValue::from_string(without_white_space(json.get())).map(Self)
+    }
+
+    /// The object's text as a JSON value.
+    pub fn raw(&self) -> &RawValue {
+        &self.0
+    }
+}
+
+impl PartialEq for JsonObject {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Serialize for JsonObject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for JsonObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        RawValue::from_string(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The JSON text `json` without the white space outside of its strings.
+fn without_white_space(json: &str) -> String {
+    let mut in_string = false;
+    let mut escaped = false;
+    json.chars()
+        .filter(|&character| {
+            if in_string {
+                in_string = escaped || character != '"';
+                escaped = !escaped && character == '\\';
+                true
+            } else {
+                in_string = character == '"';
+                !matches!(character, ' ' | '\t' | '\n' | '\r')
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<String, serde_json::Error> {
+        let raw: Box<RawValue> = serde_json::from_str(json)?;
+        JsonObject::parse(&raw).map(|object| object.raw().get().to_owned())
+    }
+
+    #[test]
+    fn an_object_keeps_its_text_but_for_white_space_between_tokens() {
+        let text = "{ \"a b\" : [ 1.50 , 123456789012345678901234567890 ],\n\t\"\": \"\\\" \\\\\" , \"z\": { \"y\" : null } }";
+
+        assert_eq!(parse(text).unwrap(), r#"{"a b":[1.50,123456789012345678901234567890],"":"\" \\","z":{"y":null}}"#);
+    }
+
+    #[test]
+    fn what_other_programs_could_not_read_again_is_refused() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        for text in ["[]", "\"text\"", "1", "null", r#"{"a":1e400}"#, r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, &deep] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Answers: the envelope around the data, the status of each error, and the sentence that goes with it.
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
+use serde::Serialize;
+
+use crate::contact::{Contact, ContactJson};
+use crate::error::Error;
+use crate::listing::query::ListQuery;
+
+/// An answer, complete but for the headers about its cost.
+pub type Response = HttpResponse<String>;
+
+/// The header that marks the answer to a repeated create.
+pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The most bytes that a function may answer, less what surrounds the body: 6 MB of JSON, in which the body is a string.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const MAXIMUM_ANSWER_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
+
+#[derive(Serialize)]
+struct Success<T> {
+    success: bool,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    success: bool,
+    data: Vec<ContactJson<'a>>,
+    pagination: Pagination,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    success: bool,
+    error: &'a str,
+}
+
+/// Where a page stands among the pages of a list. A neighbour that does not exist is 0.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Pagination {
+    page: u64,
+    per_page: u32,
+    pre_page: u64,
+    next_page: u64,
+    total: u64,
+    total_page: u64,
+}
+
+impl Pagination {
+    fn new(page: u64, per_page: u32, total: u64) -> Self {
+        let total_page = total.div_ceil(u64::from(per_page));
+        Self {
+            page,
+            per_page,
+            pre_page: (page - 1).min(total_page),
+            next_page: if page < total_page { page + 1 } else { 0 },
+            total,
+            total_page,
+        }
+    }
+}
+
+/// A contact in its envelope, with its version as `ETag`.
+///
+/// # Errors
+///
+/// [`Error::Internal`] when the contact cannot be written as JSON.
+pub fn contact(status: StatusCode, contact: &Contact) -> Result<Response, Error> {
+    let mut response = json(status, &Success { success: true, data: ContactJson(contact) })?;
+    response.headers_mut().insert(ETAG, etag(contact.version));
+    Ok(response)
+}
+
+/// A contact that was created, with the place where it is now: `path` is that of the create request.
+///
+/// # Errors
+///
+/// [`Error::Internal`] when the contact cannot be written as JSON.
+pub fn created(path: &str, created: &Contact) -> Result<Response, Error> {
+    let mut response = contact(StatusCode::CREATED, created)?;
+    let location = format!("{}/{}", path.trim_end_matches('/'), created.id);
+    let location = HeaderValue::try_from(location).map_err(|error| Error::Internal(error.into()))?;
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+/// The answer to a conditional GET of a contact that the client has in this version already.
+pub fn not_modified(version: u64) -> Response {
+    let mut response = Response::new(String::new());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response.headers_mut().insert(ETAG, etag(version));
+    response
+}
+
+/// A page of a list in its envelope. `total` counts all that match `query`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] when the page is above what a function can answer, 6 MB; [`Error::Internal`] when a contact cannot be
+/// written as JSON.
+pub fn list<'a>(contacts: impl IntoIterator<Item = &'a Contact>, query: &ListQuery, total: u64) -> Result<Response, Error> {
+    let response = json(
+        StatusCode::OK,
+        &List {
+            success: true,
+            data: contacts.into_iter().map(ContactJson).collect(),
+            pagination: Pagination::new(query.page.get(), query.per_page, total),
+        },
+    )?;
+    // The answer is a string in the function's own JSON, where quotes and backslashes take two bytes.
+    let escaped = response.body().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES {
+        Ok(response)
+    } else {
+        Err(Error::invalid("per_page", "must be smaller here: the contacts of this page are larger than 6 MB"))
+    }
+}
+
+/// The answer for an error. The cause of one that is not the client's is for the log, not for the answer.
+pub fn failure(error: &Error) -> Response {
+    let status = status(error);
+    let body = Failure { success: false, error: &error.to_string() };
+    let mut response = json(status, &body).unwrap_or_else(|_| Response::new(String::new()));
+    *response.status_mut() = status;
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn status(error: &Error) -> StatusCode {
+    match error {
+        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+        Error::Unauthenticated | Error::InvalidApiKey => StatusCode::UNAUTHORIZED,
+        Error::NamespaceNotAllowed { .. } => StatusCode::FORBIDDEN,
+        Error::ContactNotFound => StatusCode::NOT_FOUND,
+        Error::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
+        Error::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Error> {
+    let body = serde_json::to_string(body).map_err(|error| Error::Internal(error.into()))?;
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // Contacts are personal data, and change: no cache may show them to others, or without asking.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(response)
+}
+
+fn etag(version: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).expect("digits between quotes are a header value")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbours(page: u64, per_page: u32, total: u64) -> (u64, u64, u64) {
+        let pagination = Pagination::new(page, per_page, total);
+        (pagination.pre_page, pagination.next_page, pagination.total_page)
+    }
+
+    #[test]
+    fn neighbours_are_0_where_there_is_none() {
+        assert_eq!(neighbours(1, 25, 0), (0, 0, 0));
+        assert_eq!(neighbours(1, 25, 25), (0, 0, 1));
+        assert_eq!(neighbours(1, 25, 26), (0, 2, 2));
+        assert_eq!(neighbours(2, 25, 26), (1, 0, 2));
+    }
+
+    #[test]
+    fn past_the_end_the_page_before_is_the_last() {
+        assert_eq!(neighbours(3, 25, 26), (2, 0, 2));
+        assert_eq!(neighbours(u64::MAX, 1, 2), (2, 0, 2));
+        assert_eq!(neighbours(7, 25, 0), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_cause_of_a_defect_is_not_in_the_answer() {
+        let response = failure(&Error::Internal("table contacts-7 has no key".into()));
+
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.body(), r#"{"success":false,"error":"Internal server error"}"#);
+    }
+}

@@ -1,0 +1,23 @@
+//! The library under every function of the client-contact API.
+//!
+//! A function's crate holds its handler; everything that two of them would need is here. `store` alone speaks of contacts to
+//! DynamoDB, and `listing` computes over plain values.
+
+pub mod api_key;
+pub mod app;
+pub mod body;
+pub mod call;
+pub mod caller;
+pub mod contact;
+mod email;
+pub mod envelope;
+pub mod error;
+mod headers;
+mod hex;
+pub mod listing;
+pub mod meter;
+pub mod object_id;
+pub mod store;
+pub mod timestamp;
+
+pub use headers::{if_match, if_none_match};

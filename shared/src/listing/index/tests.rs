@@ -1,0 +1,473 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The plain meaning of a list: the newest version of each contact, filtered, sorted and cut with nothing clever.
+#[derive(Debug, Default)]
+struct Model(BTreeMap<ObjectId, IndexEntry>);
+
+impl Model {
+    fn of<'a>(entries: impl IntoIterator<Item = &'a IndexEntry>) -> Self {
+        let mut model = Self::default();
+        for entry in entries {
+            let known = model.0.get(&entry.id).map(|known| known.version);
+            if known.is_none_or(|known| known < entry.version) {
+                model.0.insert(entry.id, entry.clone());
+            }
+        }
+        model
+    }
+
+    fn list(&self, query: &ListQuery, namespaces: &[String]) -> Vec<Row> {
+        let mut matching: Vec<(&IndexEntry, &EntryFields)> =
+            self.0.values().filter_map(|entry| Some((entry, entry.fields.as_ref()?))).collect();
+        matching.retain(|(entry, fields)| {
+            matches(&query.filter, entry, fields) && fields.company_namespace.iter().any(|own| namespaces.contains(own))
+        });
+        matching.sort_by(|one, other| {
+            let keys = query.sort.iter().map(|key| {
+                let order = compare(*one, *other, key.field);
+                if key.descending { order.reverse() } else { order }
+            });
+            keys.fold(Ordering::Equal, Ordering::then).then(one.0.id.cmp(&other.0.id))
+        });
+        matching.into_iter().map(|(entry, _)| Row { id: entry.id, version: entry.version }).collect()
+    }
+
+    fn select(&self, query: &ListQuery, namespaces: &[String]) -> Selection {
+        let all = self.list(query, namespaces);
+        let offset = (u128::from(query.page.get()) - 1) * u128::from(query.per_page);
+        let rows = all.iter().skip(usize::try_from(offset).unwrap_or(usize::MAX)).take(query.per_page as usize);
+        Selection { total: all.len() as u64, rows: rows.copied().collect() }
+    }
+}
+
+fn matches(filter: &Filter, entry: &IndexEntry, fields: &EntryFields) -> bool {
+    let id = entry.id.to_string();
+    let name = fold(&fields.name);
+    let local_name = fields.local_name.as_deref().map(fold);
+    filter.ids.as_ref().is_none_or(|ids| ids.contains(&entry.id))
+        && filter.names.as_ref().is_none_or(|names| names.contains(&fields.name))
+        && filter.search.iter().all(|word| name.contains(word) || local_name.as_ref().is_some_and(|name| name.contains(word)))
+        && filter.updated_after.is_none_or(|after| entry.updated_at > after)
+        && filter.updated_before.is_none_or(|before| entry.updated_at < before)
+        && filter.id_after.as_ref().is_none_or(|after| id > *after)
+        && filter.id_before.as_ref().is_none_or(|before| id < *before)
+}
+
+fn compare(one: (&IndexEntry, &EntryFields), other: (&IndexEntry, &EntryFields), field: SortField) -> Ordering {
+    let text = |text: &Option<String>| text.as_ref().map(|text| (fold(text), text.clone()));
+    let texts = |of: fn(&EntryFields) -> &Option<String>| text(of(one.1)).cmp(&text(of(other.1)));
+    match field {
+        SortField::Id => one.0.id.cmp(&other.0.id),
+        SortField::Name => (fold(&one.1.name), &one.1.name).cmp(&(fold(&other.1.name), &other.1.name)),
+        SortField::LocalName => texts(|fields| &fields.local_name),
+        SortField::Phone1 => texts(|fields| &fields.phone1),
+        SortField::Phone2 => texts(|fields| &fields.phone2),
+        SortField::Email => texts(|fields| &fields.email),
+        SortField::Title => texts(|fields| &fields.title),
+        SortField::Disabled => one.1.disabled.cmp(&other.1.disabled),
+        SortField::CreatedAt => one.1.created_at.cmp(&other.1.created_at),
+        SortField::UpdatedAt => one.0.updated_at.cmp(&other.0.updated_at),
+    }
+}
+
+/// Pages and chunks so small that a few contacts fill, split and join them.
+fn small() -> ContactIndex {
+    ContactIndex::with_sizes(200, 4)
+}
+
+fn id(number: u32) -> ObjectId {
+    let mut bytes = [0; 12];
+    bytes[..4].copy_from_slice(&(number % 3).to_be_bytes());
+    bytes[8..].copy_from_slice(&number.to_be_bytes());
+    ObjectId::from_bytes(bytes)
+}
+
+fn strings(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(ToString::to_string).collect()
+}
+
+fn contact(number: u32, version: u64, name: &str) -> IndexEntry {
+    let fields = EntryFields {
+        name: name.to_owned(),
+        local_name: None,
+        phone1: None,
+        phone2: None,
+        email: None,
+        title: None,
+        disabled: false,
+        created_at: Timestamp::from_millis(1_000),
+        company_namespace: strings(&["a"]),
+    };
+    IndexEntry { id: id(number), version, updated_at: Timestamp::from_millis(version as i64), fields: Some(fields) }
+}
+
+fn deleted(number: u32, version: u64) -> IndexEntry {
+    IndexEntry { id: id(number), version, updated_at: Timestamp::from_millis(version as i64), fields: None }
+}
+
+fn list() -> ListQuery {
+    ListQuery { filter: Filter::default(), sort: vec![], page: NonZeroU64::MIN, per_page: 25 }
+}
+
+fn searching(words: &[&str]) -> ListQuery {
+    ListQuery { filter: Filter { search: strings(words), ..Filter::default() }, ..list() }
+}
+
+fn ids(selection: &Selection) -> Vec<ObjectId> {
+    selection.rows.iter().map(|row| row.id).collect()
+}
+
+/// Texts that are equal when folded, prefixes of each other, longer than a prefix of the sort, and not ASCII.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => prop::sample::select(vec![
+            "", "a", "A", "á", "Á", "b", "ab", "AB", "Ab", "aB", "Ａb", "ß", "SS", "ss", "é", "e\u{301}", "É",
+            "Al-Hassan", "al-hassan", "Al-hassan", "Al-Ḥassan", "محمد", "مُحَمَّد", "أحمد", "احمد", "한", "하",
+            "a very long name that ends in 1", "a very long name that ends in 2", "A Very Long Name That Ends In 1",
+            "á very long name that ends in 2", "twenty-two characters.", "twenty-three characters", "Twenty-Three Characters",
+            "twenty-four characters..", "\u{10ffff}", "\0", "+971 50 1",
+        ]).prop_map(str::to_owned),
+        1 => "[abAB ]{0,4}",
+        1 => any::<String>(),
+    ]
+}
+
+fn namespaces() -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![
+        6 => prop::sample::subsequence(vec!["a", "b", "c"], 1..=2).prop_shuffle().prop_map(|names| strings(&names)),
+        1 => (0..40_u32).prop_map(|number| vec![format!("n{number}"), "b".to_owned()]),
+    ]
+}
+
+prop_compose! {
+    fn fields()(
+        (name, local_name, phone1, phone2) in
+            (text(), prop::option::of(text()), prop::option::of(text()), prop::option::weighted(0.2, text())),
+        (email, title) in (prop::option::of(text()), prop::option::of(text())),
+        disabled in any::<bool>(),
+        created_at in prop_oneof![0..5_i64, any::<i64>()],
+        company_namespace in namespaces(),
+    ) -> EntryFields {
+        let created_at = Timestamp::from_millis(created_at);
+        EntryFields { name, local_name, phone1, phone2, email, title, disabled, created_at, company_namespace }
+    }
+}
+
+/// A history of writes: the versions of each contact ascend, some contacts are deleted, some come back.
+fn history() -> impl Strategy<Value = Vec<IndexEntry>> {
+    prop::collection::vec((0..30_u32, prop::option::weighted(0.8, fields()), 0..20_i64), 0..80).prop_map(|writes| {
+        let mut versions = HashMap::new();
+        let entry = |(number, fields, time): (u32, Option<EntryFields>, i64)| {
+            let version = versions.entry(number).and_modify(|version| *version += 1).or_insert(0);
+            IndexEntry { id: id(number), version: *version, updated_at: Timestamp::from_millis(time), fields }
+        };
+        writes.into_iter().map(entry).collect()
+    })
+}
+
+fn sort() -> impl Strategy<Value = Vec<SortKey>> {
+    let key = (prop::sample::select(SortField::ALL.to_vec()), any::<bool>());
+    prop::collection::vec(key.prop_map(|((_, field), descending)| SortKey { field, descending }), 0..4)
+}
+
+fn bound() -> impl Strategy<Value = Option<String>> {
+    let id = (0..30_u32, 0..=24_usize).prop_map(|(number, len)| id(number).to_string()[..len].to_owned());
+    prop::option::weighted(0.25, prop_oneof![4 => id, 1 => any::<String>()])
+}
+
+prop_compose! {
+    fn filter()(
+        ids in prop::option::weighted(0.2, prop::collection::btree_set(0..35_u32, 0..20)),
+        names in prop::option::weighted(0.2, prop::collection::btree_set(text(), 0..8)),
+        search in prop_oneof![
+            2 => Just(vec![]),
+            1 => prop::collection::vec(prop_oneof![text(), Just("a".to_owned()), Just("s".to_owned())], 1..3),
+        ],
+        updated_after in prop::option::weighted(0.2, -1..21_i64),
+        updated_before in prop::option::weighted(0.2, -1..21_i64),
+        id_after in bound(),
+        id_before in bound(),
+    ) -> Filter {
+        let mut ids: Option<Vec<ObjectId>> = ids.map(|ids| ids.into_iter().map(id).collect());
+        ids.iter_mut().for_each(|ids| ids.sort_unstable());
+        Filter {
+            ids,
+            names: names.map(|names| names.into_iter().collect()),
+            search: search.iter().map(|word| fold(word)).collect(),
+            updated_after: updated_after.map(Timestamp::from_millis),
+            updated_before: updated_before.map(Timestamp::from_millis),
+            id_after,
+            id_before,
+        }
+    }
+}
+
+prop_compose! {
+    fn query()(filter in prop_oneof![1 => Just(Filter::default()), 3 => filter()], sort in sort(), per_page in 1..12_u32)
+    -> ListQuery {
+        ListQuery { filter, sort, page: NonZeroU64::MIN, per_page }
+    }
+}
+
+fn assert_same_lists(index: &ContactIndex, model: &Model, query: &ListQuery, namespaces: &[String]) {
+    let total = model.list(query, namespaces).len() as u64;
+    let pages = total.div_ceil(u64::from(query.per_page)) + 1;
+    for page in (1..=pages).chain([u64::MAX]) {
+        let query = ListQuery { page: NonZeroU64::new(page).unwrap(), ..query.clone() };
+        assert_eq!(index.select(&query, namespaces), model.select(&query, namespaces), "{query:?} {namespaces:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_history_of_writes_gives_the_lists_of_the_plain_model(
+        history in history(),
+        loaded in 0..80_usize,
+        queries in prop::collection::vec((query(), namespaces()), 1..8),
+        step in 1..20_usize,
+    ) {
+        let loaded = loaded.min(history.len());
+        let mut index = small();
+        index.load(history[..loaded].iter().cloned());
+        for (done, changes) in (loaded..).step_by(step).zip(history[loaded..].chunks(step)) {
+            // The first query leaves its order and result behind, which the changes then meet.
+            for (query, namespaces) in &queries {
+                assert_same_lists(&index, &Model::of(&history[..done]), query, namespaces);
+            }
+            prop_assert_eq!(index.apply_all(changes), changes.len());
+        }
+
+        let model = Model::of(&history);
+        for (query, namespaces) in &queries {
+            assert_same_lists(&index, &model, query, namespaces);
+        }
+        for (&id, entry) in &model.0 {
+            prop_assert_eq!(index.version(id), Some(entry.version));
+        }
+        prop_assert_eq!(index.len(), model.0.values().filter(|entry| entry.fields.is_some()).count());
+        prop_assert_eq!(index.newest(), history.iter().map(|entry| entry.updated_at).max());
+    }
+
+    #[test]
+    fn neither_the_order_nor_the_number_of_applications_matters(
+        (history, shuffled) in history().prop_flat_map(|history| {
+            let doubled = history.iter().chain(&history[history.len() / 2..]).cloned().collect::<Vec<_>>();
+            (Just(history), Just(doubled).prop_shuffle())
+        }),
+        queries in prop::collection::vec((query(), namespaces()), 1..4),
+        loaded in 0..100_usize,
+        step in 1..50_usize,
+    ) {
+        let loaded = loaded.min(shuffled.len());
+        let mut index = small();
+        index.load(shuffled[..loaded].iter().cloned());
+        for changes in shuffled[loaded..].chunks(step) {
+            index.apply_all(changes);
+        }
+
+        let model = Model::of(&history);
+        for (query, namespaces) in &queries {
+            assert_same_lists(&index, &model, query, namespaces);
+        }
+        prop_assert_eq!(index.newest(), history.iter().map(|entry| entry.updated_at).max());
+        prop_assert!(history.iter().all(|entry| !index.apply(entry)));
+    }
+}
+
+#[test]
+fn every_field_sorts_like_the_plain_model_in_both_directions() {
+    let texts = [
+        "B",
+        "a",
+        "",
+        "á",
+        "A",
+        "ß",
+        "ss",
+        "b",
+        "a longer text, of which the prefix is equal 2",
+        "a longer text, of which the prefix is equal 1",
+    ];
+    let entry = |number: u32| {
+        let text =
+            |shift: u32| Some(texts[((number * 7 + shift) % 10) as usize].to_owned()).filter(|_| (number + shift) % 5 != 0);
+        let mut entry = contact(number, u64::from(number % 4), &text(0).unwrap_or_default());
+        let fields = entry.fields.as_mut().unwrap();
+        (fields.local_name, fields.phone1, fields.phone2, fields.email, fields.title) =
+            (text(1), text(2), text(3), text(4), text(6));
+        fields.disabled = number % 3 == 0;
+        fields.created_at = Timestamp::from_millis(i64::from(number % 6) - 3);
+        entry
+    };
+    let entries: Vec<_> = (0..60).map(entry).collect();
+    let model = Model::of(&entries);
+    let mut index = small();
+    index.load(entries);
+
+    for (first, second) in SortField::ALL.iter().flat_map(|first| SortField::ALL.map(|second| (first.1, second.1))) {
+        for (one, other) in [(false, false), (false, true), (true, false), (true, true)] {
+            let sort = vec![SortKey { field: first, descending: one }, SortKey { field: second, descending: other }];
+            assert_same_lists(&index, &model, &ListQuery { sort: sort.clone(), per_page: 7, ..list() }, &strings(&["a"]));
+            assert_same_lists(&index, &model, &ListQuery { sort, ..searching(&["e"]) }, &strings(&["a"]));
+        }
+    }
+}
+
+#[test]
+fn a_late_older_version_does_not_bring_a_deleted_contact_back() {
+    let mut index = ContactIndex::new();
+    index.apply(&deleted(1, 5));
+
+    assert!(!index.apply(&contact(1, 4, "Ada")));
+    assert_eq!(index.version(id(1)), Some(5));
+    assert_eq!(index.len(), 0);
+
+    index.forget_tombstones_before(Timestamp::from_millis(5));
+    assert_eq!(index.version(id(1)), Some(5));
+
+    index.forget_tombstones_before(Timestamp::from_millis(6));
+    assert_eq!(index.version(id(1)), None);
+}
+
+#[test]
+fn a_word_is_found_in_either_name_but_not_across_both() {
+    let mut entry = contact(1, 0, "Ada");
+    entry.fields.as_mut().unwrap().local_name = Some("مُحَمَّد".to_owned());
+    let index = ContactIndex::from_entries([entry, contact(2, 0, "Lovelace")]);
+    let found = |words: &[&str]| index.select(&searching(words), &strings(&["a"])).total;
+
+    assert_eq!(found(&["ada"]), 1);
+    assert_eq!(found(&["محمد", "da"]), 1);
+    assert_eq!(found(&["adaمحمد"]), 0);
+    assert_eq!(found(&["ada", "lovelace"]), 0);
+    assert_eq!(found(&["", "a"]), 2);
+    assert_eq!(found(&["", ""]), 2);
+}
+
+#[test]
+fn an_absent_value_sorts_before_an_empty_one_and_last_when_descending() {
+    let with_title = |number, title: Option<&str>| {
+        let mut entry = contact(number, 0, "Ada");
+        entry.fields.as_mut().unwrap().title = title.map(str::to_owned);
+        entry
+    };
+    let index =
+        ContactIndex::from_entries([with_title(0, Some("")), with_title(3, None), with_title(6, Some("x")), with_title(9, None)]);
+    let sorted = |descending| {
+        let sort = vec![SortKey { field: SortField::Title, descending }];
+        ids(&index.select(&ListQuery { sort, ..list() }, &strings(&["a"])))
+    };
+
+    assert_eq!(sorted(false), [3, 9, 0, 6].map(id));
+    assert_eq!(sorted(true), [6, 0, 3, 9].map(id));
+}
+
+#[test]
+fn a_caller_sees_contacts_that_share_a_namespace() {
+    let mut entry = contact(1, 0, "Ada");
+    entry.fields.as_mut().unwrap().company_namespace = strings(&["z", "b"]);
+    let index = ContactIndex::from_entries([entry, contact(3, 0, "Grace")]);
+    let seen = |namespaces: &[&str]| ids(&index.select(&list(), &strings(namespaces)));
+
+    assert_eq!(seen(&["b"]), [id(1)]);
+    assert_eq!(seen(&["x", "a"]), [id(3)]);
+    assert_eq!(seen(&["a", "b"]), [id(3), id(1)]);
+    assert_eq!(seen(&["x"]), []);
+    assert_eq!(seen(&[]), []);
+}
+
+#[test]
+fn ids_and_names_that_are_empty_lists_match_nothing() {
+    let index = ContactIndex::from_entries([contact(1, 0, "Ada")]);
+
+    for filter in [Filter { ids: Some(vec![]), ..Filter::default() }, Filter { names: Some(vec![]), ..Filter::default() }] {
+        assert_eq!(index.select(&ListQuery { filter, ..list() }, &strings(&["a"])).total, 0);
+    }
+}
+
+#[test]
+fn names_match_exactly_while_search_ignores_case() {
+    let index =
+        ContactIndex::from_entries([contact(1, 0, "ada"), contact(2, 0, "Ada"), contact(4, 0, "ADA"), contact(5, 0, "Ada L")]);
+    let named = |name: &str| {
+        let filter = Filter { names: Some(strings(&[name])), ..Filter::default() };
+        ids(&index.select(&ListQuery { filter, ..list() }, &strings(&["a"])))
+    };
+
+    assert_eq!(named("Ada"), [id(2)]);
+    assert_eq!(named("ada"), [id(1)]);
+    assert_eq!(named("ADA"), [id(4)]);
+    assert_eq!(index.select(&searching(&["ada"]), &strings(&["a"])).total, 4);
+}
+
+#[test]
+fn updating_all_contacts_again_and_again_takes_no_more_memory() {
+    let mut index = ContactIndex::with_sizes(4_096, 64);
+    index.load((0..2_000).map(|number| contact(number, 0, &format!("Name {number}"))));
+    let by_name = ListQuery { sort: vec![SortKey { field: SortField::Name, descending: false }], ..list() };
+    let mut most = 0;
+
+    for version in 1..=50 {
+        for number in 0..2_000 {
+            let number = number * 7 % 2_000;
+            let mut entry = contact(number, version, &format!("Náme {} of {version}", (u64::from(number) * version) % 977));
+            let fields = entry.fields.as_mut().unwrap();
+            fields.company_namespace = strings(&[["a", "b", "c"][(version % 3) as usize]]);
+            index.apply(&entry);
+        }
+        index.select(&by_name, &strings(&["a"]));
+        index.select(&searching(&[&format!("{version}")]), &strings(&["a", "b", "c"]));
+        if version <= 10 {
+            most = most.max(index.memory_bytes());
+        }
+    }
+
+    // What is kept of the searches depends on the round.
+    assert!(index.memory_bytes() <= most + most / 20, "{} {most}", index.memory_bytes());
+}
+
+#[test]
+fn deleting_everything_gives_the_memory_of_the_texts_back() {
+    let mut index = ContactIndex::new();
+    index.load((0..5_000).map(|number| contact(number, 0, &format!("A rather long name, so that it counts {number}"))));
+    let full = index.memory_bytes();
+
+    for number in 0..5_000 {
+        index.apply(&deleted(number, 1));
+    }
+    index.forget_tombstones_before(Timestamp::from_millis(i64::MAX));
+
+    assert_eq!(index.len(), 0);
+    assert!(index.memory_bytes() < full * 2 / 3, "{} of {full}", index.memory_bytes());
+}
+
+#[test]
+fn orders_and_results_that_are_kept_stay_few() {
+    let index = ContactIndex::from_entries((0..500).map(|number| contact(number, 0, &format!("Name {number}"))));
+
+    for (number, (_, field)) in SortField::ALL.iter().enumerate() {
+        for word in 0..20 {
+            let sort =
+                vec![SortKey { field: *field, descending: word % 2 == 0 }, SortKey { field: SortField::Name, descending: true }];
+            index.select(&ListQuery { sort: sort.clone(), ..searching(&[&format!("{word}")]) }, &strings(&["a"]));
+            index.select(&ListQuery { sort, ..list() }, &strings(&["a"]));
+        }
+        assert!(index.kept().orders.len() <= ORDERS, "after {number}");
+        assert!(index.kept().results.len() <= RESULTS, "after {number}");
+    }
+}
+
+#[test]
+fn an_index_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+
+    shared::<ContactIndex>();
+}

@@ -1,0 +1,144 @@
+//! Loading a tenant's whole change log: as few requests as its size allows, several at a time.
+//!
+//! How the contacts are spread over time is not known, and a bulk import puts most of them into one minute. So the log is
+//! cut in the middle, and each part is read from both ends until the two readers meet: wherever the contacts are, at least
+//! two readers work on them, and what they read twice is a page at the most.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures::future::try_join;
+
+use super::entry::IndexEntry;
+use crate::error::Error;
+use crate::meter::Meter;
+use crate::store::{LogPage, LogPosition, LogRange, Store};
+use crate::timestamp::Timestamp;
+
+/// A tenant's whole change log.
+pub struct Loaded {
+    /// Its entries, from the oldest to the newest; some can be there twice.
+    pub entries: Vec<IndexEntry>,
+    /// How many pages were read. More than one were not read at the same moment.
+    pub pages: usize,
+}
+
+/// Reads the change log of `tenant`, `page_entries` at a time.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] and [`Error::Internal`], when any of the requests failed.
+pub async fn load(store: &Store, meter: &Meter, tenant: &str, page_entries: u32) -> Result<Loaded, Error> {
+    let log = Log { store, meter, tenant, page_entries };
+    let always = LogRange { from: Timestamp::from_millis(i64::MIN), to: Timestamp::from_millis(i64::MAX) };
+    let mut loaded = Loaded { entries: Vec::new(), pages: 0 };
+
+    let mut oldest = log.page(always, false, None).await?;
+    while oldest.entries.is_empty() && oldest.next.is_some() {
+        oldest = log.page(always, false, oldest.next).await?;
+    }
+    let low = loaded.take(oldest.entries);
+    let (Some(low), Some(above)) = (low, oldest.next) else { return Ok(loaded) };
+    let newest = log.page(LogRange { from: low, ..always }, true, None).await?;
+    let high = newest.entries.last().map_or(always.to, |entry| entry.updated_at);
+    let mut after: Vec<Vec<IndexEntry>> = vec![newest.entries];
+
+    if let Some(below) = newest.next
+        && low <= high
+    {
+        let middle = Timestamp::from_millis(low.millis().midpoint(high.millis()));
+        if low < middle {
+            let lower = Part::new(low, middle);
+            let upper = Part::new(middle.plus_millis(1), high);
+            let (one, other) = try_join(lower.read(&log, Some(above), None), upper.read(&log, None, Some(below))).await?;
+            after.extend(one.into_iter().chain(other));
+        } else {
+            after.extend(Part::new(low, high).read(&log, Some(above), Some(below)).await?);
+        }
+    }
+    for entries in after {
+        loaded.take(entries);
+    }
+    loaded.entries.sort_by_key(|entry| entry.updated_at);
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// Takes a page, and returns the moment of its last entry.
+    fn take(&mut self, entries: Vec<IndexEntry>) -> Option<Timestamp> {
+        let last = entries.last().map(|entry| entry.updated_at);
+        self.entries.extend(entries);
+        self.pages += 1;
+        last
+    }
+}
+
+struct Log<'a> {
+    store: &'a Store,
+    meter: &'a Meter,
+    tenant: &'a str,
+    page_entries: u32,
+}
+
+impl Log<'_> {
+    async fn page(&self, range: LogRange, descending: bool, position: Option<LogPosition>) -> Result<LogPage, Error> {
+        self.store.change_log(self.meter, self.tenant, range, descending, position, self.page_entries).await
+    }
+}
+
+/// A part of the log that two readers read towards each other.
+struct Part {
+    /// The moments between which something is left: at either, some entries can be read already.
+    left: Mutex<LogRange>,
+}
+
+impl Part {
+    fn new(from: Timestamp, to: Timestamp) -> Self {
+        Self { left: Mutex::new(LogRange { from, to }) }
+    }
+
+    async fn read(
+        &self,
+        log: &Log<'_>,
+        low: Option<LogPosition>,
+        high: Option<LogPosition>,
+    ) -> Result<Vec<Vec<IndexEntry>>, Error> {
+        let (mut pages, others) =
+            try_join(self.read_from_one_end(log, false, low), self.read_from_one_end(log, true, high)).await?;
+        pages.extend(others);
+        Ok(pages)
+    }
+
+    async fn read_from_one_end(
+        &self,
+        log: &Log<'_>,
+        descending: bool,
+        mut position: Option<LogPosition>,
+    ) -> Result<Vec<Vec<IndexEntry>>, Error> {
+        let mut pages = Vec::new();
+        loop {
+            let range = *self.left();
+            // The other reader has come by.
+            if range.from > range.to {
+                return Ok(pages);
+            }
+            let page = log.page(range, descending, position).await?;
+            position = page.next;
+            let reached = page.entries.last().map(|entry| entry.updated_at);
+            pages.push(page.entries);
+
+            let mut left = self.left();
+            let (from, to) = (left.from, left.to);
+            *left = match reached {
+                // All of the range was read, and the other reader has read what is not in it.
+                _ if position.is_none() => LogRange { from: Timestamp::from_millis(1), to: Timestamp::from_millis(0) },
+                Some(reached) if descending => LogRange { from, to: to.min(reached) },
+                Some(reached) => LogRange { from: from.max(reached), to },
+                None => LogRange { from, to },
+            };
+        }
+    }
+
+    fn left(&self) -> MutexGuard<'_, LogRange> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,124 @@
+//! The distinct lists of company namespaces that contacts have, each kept once: a million contacts share a handful.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::listing::ordered::Visibility;
+
+/// Namespace lists by number, as long as a contact has them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NamespaceLists {
+    /// Sorted and distinct names, and how many contacts have them. Without contacts a number is free.
+    lists: Vec<(Arc<[String]>, u32)>,
+    numbers: HashMap<Arc<[String]>, u32>,
+    free: Vec<u32>,
+}
+
+impl NamespaceLists {
+    /// The number of this list, which one more contact has from now on.
+    pub fn add(&mut self, namespaces: &[String]) -> u32 {
+        if !namespaces.is_sorted_by(|lesser, greater| lesser < greater) {
+            let mut sorted = namespaces.to_vec();
+            sorted.sort_unstable();
+            sorted.dedup();
+            return self.add(&sorted);
+        }
+        if let Some(&number) = self.numbers.get(namespaces) {
+            self.lists[number as usize].1 += 1;
+            return number;
+        }
+        let list: Arc<[String]> = namespaces.into();
+        let number = self.free.pop().unwrap_or(self.lists.len() as u32);
+        if number as usize == self.lists.len() {
+            self.lists.push((Arc::clone(&list), 1));
+        } else {
+            self.lists[number as usize] = (Arc::clone(&list), 1);
+        }
+        self.numbers.insert(list, number);
+        number
+    }
+
+    /// One contact less has this list.
+    pub fn remove(&mut self, number: u32) {
+        let (list, contacts) = &mut self.lists[number as usize];
+        *contacts -= 1;
+        if *contacts == 0 {
+            self.numbers.remove(list);
+            *list = Arc::default();
+            self.free.push(number);
+        }
+    }
+
+    /// The lists that share a namespace with these, or nothing when there are none.
+    pub fn visible_to(&self, namespaces: &[String]) -> Option<Visibility> {
+        let seen: Vec<bool> = self
+            .lists
+            .iter()
+            .map(|(list, contacts)| *contacts > 0 && list.iter().any(|name| namespaces.contains(name)))
+            .collect();
+        let count = seen.iter().filter(|&&seen| seen).count();
+        match count {
+            0 => None,
+            _ if count == self.numbers.len() => Some(Visibility::All),
+            _ => Some(Visibility::Some(seen)),
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn memory_bytes(&self) -> usize {
+        let texts = self.numbers.keys().map(|list| 16 + list.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>());
+        self.lists.capacity() * size_of::<(Arc<[String]>, u32)>()
+            + self.free.capacity() * size_of::<u32>()
+            + map_bytes::<(Arc<[String]>, u32)>(self.numbers.capacity())
+            + texts.sum::<usize>()
+    }
+}
+
+/// Bytes of a hash map's table that has room for `capacity` elements: of eight buckets one stays free, and each has a byte of control.
+pub(super) const fn map_bytes<Element>(capacity: usize) -> usize {
+    if capacity == 0 { 0 } else { (capacity * 8 / 7).next_power_of_two() * (size_of::<Element>() + 1) + 16 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_list_has_one_number_in_whatever_order_its_names_stand() {
+        let mut lists = NamespaceLists::default();
+
+        let number = lists.add(&list(&["a", "b"]));
+
+        assert_eq!(lists.add(&list(&["b", "a", "b"])), number);
+        assert_ne!(lists.add(&list(&["a"])), number);
+    }
+
+    #[test]
+    fn a_list_is_forgotten_with_its_last_contact() {
+        let mut lists = NamespaceLists::default();
+        for round in 0..100 {
+            let number = lists.add(&list(&[&round.to_string()]));
+            lists.remove(number);
+        }
+
+        assert_eq!(lists.lists.len(), 1);
+        assert_eq!(lists.numbers.len(), 0);
+        assert_eq!(lists.visible_to(&list(&["99"])), None);
+    }
+
+    #[test]
+    fn a_list_is_visible_to_who_has_one_of_its_names() {
+        let mut lists = NamespaceLists::default();
+        lists.add(&list(&["a", "b"]));
+        lists.add(&list(&["c"]));
+
+        assert_eq!(lists.visible_to(&list(&["b", "x"])), Some(Visibility::Some(vec![true, false])));
+        assert_eq!(lists.visible_to(&list(&["c", "a"])), Some(Visibility::All));
+        assert_eq!(lists.visible_to(&list(&["x"])), None);
+        assert_eq!(lists.visible_to(&[]), None);
+    }
+}

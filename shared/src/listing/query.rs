@@ -1,0 +1,80 @@
+//! What a list request asks for, as plain values: nothing invalid can be written down here, so nothing after the parser checks again.
+
+use std::num::NonZeroU64;
+
+use crate::object_id::ObjectId;
+use crate::timestamp::Timestamp;
+
+/// A list request after parsing: filters, order and page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Which contacts; those of every filter at once.
+    pub filter: Filter,
+    /// The order, most significant key first. Empty is the default: `_id` ascending. Remaining ties go by `_id` ascending.
+    pub sort: Vec<SortKey>,
+    /// The page, from 1. Default 1.
+    pub page: NonZeroU64,
+    /// Contacts on a page, 1 to 100. Default 25.
+    pub per_page: u32,
+}
+
+/// The filters of a list request. One that is absent lets every contact through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Filter {
+    /// Contacts with one of these ids, sorted and distinct. What a caller wrote that is no ObjectId is not here: it matches nothing,
+    /// so an empty list matches nothing.
+    pub ids: Option<Vec<ObjectId>>,
+    /// Contacts whose name is exactly one of these, sorted and distinct.
+    pub names: Option<Vec<String>>,
+    /// Words in the form of [`fold`](crate::listing::fold::fold), each of which occurs in the folded `name` or `local_name`.
+    pub search: Vec<String>,
+    /// Contacts changed strictly after this moment.
+    pub updated_after: Option<Timestamp>,
+    /// Contacts changed strictly before this moment.
+    pub updated_before: Option<Timestamp>,
+    /// Contacts whose id is greater than this text, which need not be an id.
+    pub id_after: Option<String>,
+    /// Contacts whose id is less than this text, which need not be an id.
+    pub id_before: Option<String>,
+}
+
+/// One key of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SortKey {
+    /// What is compared.
+    pub field: SortField,
+    /// From the greatest to the least; absent values, being the least, come last.
+    pub descending: bool,
+}
+
+/// The fields that a list can be sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the contact's field of that name")]
+pub enum SortField {
+    Id,
+    Name,
+    LocalName,
+    Phone1,
+    Phone2,
+    Email,
+    Title,
+    Disabled,
+    CreatedAt,
+    UpdatedAt,
+}
+
+impl SortField {
+    /// Every sortable field with its name on the wire.
+    pub const ALL: [(&'static str, Self); 10] = [
+        ("_id", Self::Id),
+        ("name", Self::Name),
+        ("local_name", Self::LocalName),
+        ("phone1", Self::Phone1),
+        ("phone2", Self::Phone2),
+        ("email", Self::Email),
+        ("title", Self::Title),
+        ("disabled", Self::Disabled),
+        ("createdAt", Self::CreatedAt),
+        ("updatedAt", Self::UpdatedAt),
+    ];
+}

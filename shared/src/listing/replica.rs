@@ -1,0 +1,283 @@
+//! A tenant's index in this instance's memory: loaded once, refreshed from the change log before each list.
+//!
+//! The change log is eventually consistent and is written by machines whose clocks differ, so a refresh goes back behind the
+//! last one: a little each time, far once a minute. Applying an entry again changes nothing. See `docs/adr/0006-refresh.md`.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::ListConfig;
+use super::entry::IndexEntry;
+use super::index::ContactIndex;
+use super::load::load;
+use super::shared_refresh::SharedRefresh;
+use crate::error::Error;
+use crate::meter::Meter;
+use crate::store::{LogRange, Store};
+use crate::timestamp::Timestamp;
+
+/// An index that was not refreshed for this long, in milliseconds, is loaded anew: half of a tombstone's life, after which a
+/// deletion could be missed.
+const LIFE_WITHOUT_REFRESH: i64 = 12 * 60 * 60 * 1_000;
+
+/// How long the index remembers a deletion, in milliseconds: as long as its tombstone is in the change log.
+const TOMBSTONE_MEMORY: i64 = 24 * 60 * 60 * 1_000;
+
+/// How many entries a long refresh may read again within a call. After a bulk import it would be many more; they are read beside
+/// the calls then.
+const LONG_REFRESH_ENTRIES: usize = 250;
+
+/// How many of the newest entries outlive the index.
+const RECENT_ENTRIES: usize = 250;
+
+/// One tenant's index, or the place for it.
+#[derive(Debug)]
+pub struct Replica {
+    store: Store,
+    config: ListConfig,
+    tenant: String,
+    number: u64,
+    index: Arc<RwLock<Option<ContactIndex>>>,
+    refresh: SharedRefresh,
+    /// When the change log was last read to its end, and when far back.
+    refreshed: AtomicI64,
+    refreshed_long: AtomicI64,
+    long_refresh_under_way: Arc<AtomicBool>,
+    last_used: AtomicI64,
+    memory: AtomicUsize,
+    /// The newest entries, which the change log may not show again at once: no later list is older than an earlier one.
+    recent: Mutex<VecDeque<IndexEntry>>,
+}
+
+impl Replica {
+    /// The place for the index of `tenant`, which is not loaded yet. No two replicas of an instance have the same number.
+    pub fn new(store: Store, config: ListConfig, tenant: &str, number: u64) -> Self {
+        Self {
+            store,
+            config,
+            tenant: tenant.to_owned(),
+            number,
+            index: Arc::default(),
+            refresh: SharedRefresh::default(),
+            refreshed: AtomicI64::new(i64::MIN),
+            refreshed_long: AtomicI64::new(i64::MIN),
+            long_refresh_under_way: Arc::default(),
+            last_used: AtomicI64::new(i64::MIN),
+            memory: AtomicUsize::new(0),
+            recent: Mutex::default(),
+        }
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The replica's number in its instance.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The index, or nothing while it is not loaded.
+    pub fn index(&self) -> &RwLock<Option<ContactIndex>> {
+        &self.index
+    }
+
+    /// Whether the index is there.
+    pub fn is_loaded(&self) -> bool {
+        self.read().is_some()
+    }
+
+    /// Says that the replica is in use at `now`.
+    pub fn used(&self, now: Timestamp) {
+        self.last_used.fetch_max(now.millis(), Ordering::Relaxed);
+    }
+
+    /// When the replica was last in use.
+    pub fn last_used(&self) -> Timestamp {
+        Timestamp::from_millis(self.last_used.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that the index takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// Gives the index's memory back.
+    pub fn unload(&self) {
+        *self.write() = None;
+        self.memory.store(0, Ordering::Relaxed);
+    }
+
+    /// Brings the index to the state of the change log: all that was in it when this call started is in the index when it ends.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`]. The index is what it was, or newer; it is never half loaded.
+    pub async fn refresh(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
+        self.refresh
+            .run(async || {
+                let refreshed = self.refreshed.load(Ordering::Relaxed);
+                let stale = now.millis().saturating_sub(refreshed) > LIFE_WITHOUT_REFRESH;
+                if !self.is_loaded() || stale {
+                    self.load(meter, now).await?;
+                } else {
+                    self.read_changes(meter, now).await?;
+                }
+                self.measure();
+                Ok(())
+            })
+            .await
+    }
+
+    /// Takes entries that were read elsewhere, so that no later list is older than what the caller is shown.
+    pub fn apply(&self, entries: &[IndexEntry], now: Timestamp) {
+        self.keep_recent(entries, now);
+        if let Some(index) = self.write().as_mut() {
+            index.apply_all(entries);
+        }
+    }
+
+    /// The newest entries that this instance has seen.
+    pub fn recent(&self, now: Timestamp) -> Vec<IndexEntry> {
+        let mut recent = self.recent_entries();
+        self.forget_old(&mut recent, now);
+        recent.iter().cloned().collect()
+    }
+
+    async fn load(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
+        let loaded = load(&self.store, meter, &self.tenant, self.config.page_entries).await?;
+        let pages = loaded.pages;
+        meter.index(|| {
+            self.keep_recent(&loaded.entries, now);
+            let mut index = ContactIndex::from_entries(loaded.entries);
+            index.apply_all(&self.recent(now));
+            *self.write() = Some(index);
+        });
+        self.refreshed.store(now.millis(), Ordering::Relaxed);
+        self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+        if pages > 1 {
+            // A contact that changed while the pages were read can have moved from one not yet read to one read already.
+            self.read_changes(meter, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads what is new in the change log. `now` is when the call started, which is before this reads anything.
+    async fn read_changes(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
+        // By the clock of this machine: entries up to the last refresh less the overlap are known. If the clock went back since,
+        // others may write earlier times than it had shown.
+        let last = now.millis().min(self.refreshed.load(Ordering::Relaxed));
+        let short = last.saturating_sub(self.config.short_overlap);
+        let long = now.millis().saturating_sub(self.config.long_overlap).min(short);
+
+        let long_is_due =
+            now.millis().abs_diff(self.refreshed_long.load(Ordering::Relaxed)) >= self.config.long_every.unsigned_abs();
+        let long_is_cheap = || {
+            let since = Timestamp::from_millis(long);
+            self.read().as_ref().is_none_or(|index| index.count_updated_since(since) <= LONG_REFRESH_ENTRIES)
+        };
+        let since = match long_is_due {
+            true if long_is_cheap() => {
+                self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+                long
+            }
+            true => {
+                self.read_far_back_beside_the_calls(long, now);
+                short
+            }
+            false => short,
+        };
+
+        let range = LogRange { from: Timestamp::from_millis(since), to: Timestamp::from_millis(i64::MAX) };
+        let mut position = None;
+        loop {
+            let page = self.store.change_log(meter, &self.tenant, range, false, position, self.config.page_entries).await?;
+            meter.index(|| self.apply(&page.entries, now));
+            position = page.next;
+            if position.is_none() {
+                break;
+            }
+        }
+        self.refreshed.store(now.millis(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Reads again what was written in the last minutes, without a call waiting for it. A try that fails is made again with the
+    /// next call.
+    fn read_far_back_beside_the_calls(&self, since: i64, now: Timestamp) {
+        if self.long_refresh_under_way.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+        let under_way = Ended(Arc::clone(&self.long_refresh_under_way));
+        let (store, tenant, index) = (self.store.clone(), self.tenant.clone(), Arc::clone(&self.index));
+        let page_entries = self.config.page_entries;
+        let range = LogRange { from: Timestamp::from_millis(since), to: now };
+        tokio::spawn(async move {
+            let _until_it_ends = under_way;
+            let mut position = None;
+            loop {
+                let page = match store.change_log(&Meter::default(), &tenant, range, false, position, page_entries).await {
+                    Ok(page) => page,
+                    Err(error) => return tracing::warn!(tenant, "a long refresh failed: {error}"),
+                };
+                if let Some(index) = index.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                    index.apply_all(&page.entries);
+                }
+                position = page.next;
+                if position.is_none() {
+                    return;
+                }
+            }
+        });
+    }
+
+    fn measure(&self) {
+        let mut index = self.write();
+        if let Some(index) = index.as_mut() {
+            index.forget_tombstones_before(self.last_used().plus_millis(-TOMBSTONE_MEMORY));
+            self.memory.store(index.memory_bytes(), Ordering::Relaxed);
+        }
+    }
+
+    fn keep_recent(&self, entries: &[IndexEntry], now: Timestamp) {
+        let mut recent = self.recent_entries();
+        let oldest = now.plus_millis(-self.config.long_overlap);
+        let newest = entries.iter().filter(|entry| entry.updated_at >= oldest).rev().take(RECENT_ENTRIES);
+        let mut newest: Vec<IndexEntry> = newest.cloned().collect();
+        newest.reverse();
+        recent.retain(|kept| newest.iter().all(|entry| entry.id != kept.id || entry.version < kept.version));
+        recent.extend(newest);
+        self.forget_old(&mut recent, now);
+    }
+
+    fn forget_old(&self, recent: &mut VecDeque<IndexEntry>, now: Timestamp) {
+        let oldest = now.plus_millis(-self.config.long_overlap);
+        recent.retain(|entry| entry.updated_at >= oldest);
+        let surplus = recent.len().saturating_sub(RECENT_ENTRIES);
+        recent.drain(..surplus);
+    }
+
+    fn recent_entries(&self) -> MutexGuard<'_, VecDeque<IndexEntry>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Option<ContactIndex>> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Option<ContactIndex>> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a flag back when what it stands for has ended, however it did.
+struct Ended(Arc<AtomicBool>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}

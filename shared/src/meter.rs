@@ -1,0 +1,139 @@
+//! What one call costs: DynamoDB requests, capacity units, and where its time went.
+
+use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::types::ConsumedCapacity;
+
+/// The meter of one call. Clones are the same meter.
+#[derive(Clone, Debug, Default)]
+pub struct Meter(Arc<Mutex<Readings>>);
+
+/// What a [`Meter`] shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Readings {
+    /// Requests sent to DynamoDB, each try of a request that was tried again included.
+    pub requests: u32,
+    /// Read and write capacity units that DynamoDB says were consumed.
+    pub capacity: f64,
+    /// Time during which at least one DynamoDB request was under way.
+    pub database: Duration,
+    /// Time spent in filtering, sorting and applying changes.
+    pub index: Duration,
+    under_way: u32,
+    under_way_since: Option<Instant>,
+}
+
+impl Meter {
+    /// What the meter shows now.
+    pub fn readings(&self) -> Readings {
+        *self.lock()
+    }
+
+    /// Adds the capacity that one DynamoDB response says was consumed.
+    pub fn consumed<'a>(&self, capacity: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+        let units: f64 = capacity.into_iter().filter_map(ConsumedCapacity::capacity_units).sum();
+        self.lock().capacity += units;
+    }
+
+    /// Runs `request`, a DynamoDB request or several, on the database's clock.
+    pub async fn database<T>(&self, request: impl Future<Output = T>) -> T {
+        let _under_way = UnderWay::start(self);
+        request.await
+    }
+
+    /// Runs `computing` on the index's clock.
+    pub fn index<T>(&self, computing: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = computing();
+        self.lock().index += start.elapsed();
+        result
+    }
+
+    /// Counts every try of one SDK request.
+    pub fn request_counter(&self) -> impl Intercept + 'static {
+        RequestCounter(self.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Readings> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the database's clock also when the request's future is dropped.
+struct UnderWay<'a>(&'a Meter);
+
+impl<'a> UnderWay<'a> {
+    fn start(meter: &'a Meter) -> Self {
+        let mut readings = meter.lock();
+        readings.under_way += 1;
+        readings.under_way_since.get_or_insert_with(Instant::now);
+        Self(meter)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut readings = self.0.lock();
+        readings.under_way -= 1;
+        if readings.under_way == 0
+            && let Some(since) = readings.under_way_since.take()
+        {
+            readings.database += since.elapsed();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RequestCounter(Meter);
+
+impl Intercept for RequestCounter {
+    fn name(&self) -> &'static str {
+        "RequestCounter"
+    }
+
+    fn read_before_transmit(
+        &self,
+        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.lock().requests += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_at_the_same_time_count_their_time_once() {
+        let meter = Meter::default();
+
+        let first = UnderWay::start(&meter);
+        let second = UnderWay::start(&meter);
+        drop(first);
+        assert_eq!(meter.readings().database, Duration::ZERO);
+        drop(second);
+
+        assert!(meter.readings().database > Duration::ZERO);
+        assert_eq!(meter.readings().under_way, 0);
+    }
+
+    #[test]
+    fn capacity_of_all_responses_adds_up() {
+        let meter = Meter::default();
+        let units = |units| ConsumedCapacity::builder().capacity_units(units).build();
+
+        meter.consumed(&[units(12.5)]);
+        meter.consumed(&Some(units(0.5)));
+        meter.consumed(&None);
+
+        assert_eq!(meter.readings().capacity, 13.0);
+    }
+}

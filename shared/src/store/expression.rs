@@ -1,0 +1,104 @@
+//! Update and condition expressions, with every name and value behind a placeholder: `_id` and `__v` would be syntax
+//! errors, and words such as `name` are reserved.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::Serialize;
+
+use crate::error::Error;
+
+/// An update of one item with the condition under which it happens.
+#[derive(Debug, Default)]
+pub struct UpdateExpression {
+    set: Vec<String>,
+    remove: Vec<String>,
+    conditions: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl UpdateExpression {
+    /// Sets `attribute` to `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when the value has no form in DynamoDB.
+    pub fn set(&mut self, attribute: &str, value: &impl Serialize) -> Result<(), Error> {
+        let value = serde_dynamo::to_attribute_value(value).map_err(|error| Error::Internal(error.into()))?;
+        let assignment = format!("{} = {}", self.name(attribute), self.value(value));
+        self.set.push(assignment);
+        Ok(())
+    }
+
+    /// Sets a numeric `attribute` to one more than it is.
+    pub fn increment(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        let assignment = format!("{name} = {name} + {}", self.value(AttributeValue::N("1".to_owned())));
+        self.set.push(assignment);
+    }
+
+    /// Removes `attribute`.
+    pub fn remove(&mut self, attribute: &str) {
+        let name = self.name(attribute);
+        self.remove.push(name);
+    }
+
+    /// Lets the update happen only if `condition` holds as well.
+    pub fn only_if(&mut self, condition: String) {
+        self.conditions.push(condition);
+    }
+
+    /// The placeholder of an attribute's name. It is short, because an expression is at most 4 KB.
+    pub fn name(&mut self, attribute: &str) -> String {
+        if let Some((placeholder, _)) = self.names.iter().find(|(_, name)| *name == attribute) {
+            return placeholder.clone();
+        }
+        let placeholder = format!("#{}", self.names.len());
+        self.names.insert(placeholder.clone(), attribute.to_owned());
+        placeholder
+    }
+
+    /// A placeholder of a value.
+    pub fn value(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":{}", self.values.len());
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    /// The update expression.
+    pub fn update(&self) -> String {
+        let mut expression = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            expression.push_str(" REMOVE ");
+            expression.push_str(&self.remove.join(", "));
+        }
+        expression
+    }
+
+    /// The condition expression, then what the placeholders of both stand for.
+    pub fn into_condition(self) -> (String, HashMap<String, String>, HashMap<String, AttributeValue>) {
+        (self.conditions.join(" AND "), self.names, self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_stand_behind_placeholders() {
+        let mut expression = UpdateExpression::default();
+        expression.set("name", &"John").unwrap();
+        expression.increment("__v");
+        expression.remove("email");
+        let id = expression.name("_id");
+        expression.only_if(format!("attribute_exists({id})"));
+
+        assert_eq!(expression.update(), "SET #0 = :0, #1 = #1 + :1 REMOVE #2");
+        let (condition, names, values) = expression.into_condition();
+        assert_eq!(condition, "attribute_exists(#3)");
+        assert_eq!(names["#1"], "__v");
+        assert_eq!(values[":0"], AttributeValue::S("John".to_owned()));
+    }
+}

@@ -1,0 +1,129 @@
+//! The contacts table: the one place that speaks of contacts to DynamoDB.
+//!
+//! A contact is one item, and every write is one conditional request on that item, so that nothing is ever half written
+//! and a lost race is noticed. See `docs/adr/` for why each is the request that it is.
+
+mod change_log;
+mod expression;
+mod idempotency;
+mod item;
+mod sdk_error;
+mod write;
+
+pub use change_log::{LogPage, LogPosition, LogRange};
+pub use idempotency::{Creation, IdempotencyKey};
+pub use sdk_error::{SdkFailure, classify};
+pub use write::Precondition;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use futures::future::try_join_all;
+
+use crate::contact::Contact;
+use crate::error::Error;
+use crate::meter::Meter;
+use crate::object_id::ObjectId;
+use item::Item;
+
+/// The most keys that one BatchGetItem takes.
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
+pub const BATCH_KEYS: usize = 100;
+
+/// The contacts of every tenant.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    table: String,
+}
+
+/// What the table holds under a contact's key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stored {
+    /// A contact.
+    Contact(Box<Contact>),
+    /// What a deleted contact leaves for a day.
+    Tombstone {
+        /// The contact that was deleted.
+        id: ObjectId,
+        /// Its last version: that of the deletion.
+        version: u64,
+        /// When it was deleted.
+        updated_at: crate::timestamp::Timestamp,
+    },
+}
+
+impl Store {
+    /// The contacts in `table`, which has the keys and the index that `template.yaml` declares.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// The contact `id` of `tenant`, as the last acknowledged write left it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn get(&self, meter: &Meter, tenant: &str, id: ObjectId) -> Result<Option<Contact>, Error> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item::key(tenant, id)))
+            // Strongly consistent: a caller reads its own writes, and finds what it deleted gone at once.
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(meter.request_counter())
+            .send();
+        let output = meter.database(request).await.map_err(classify)?;
+        meter.consumed(&output.consumed_capacity);
+        match output.item.map(item::stored).transpose()? {
+            Some(Stored::Contact(contact)) => Ok(Some(*contact)),
+            Some(Stored::Tombstone { .. }) | None => Ok(None),
+        }
+    }
+
+    /// What the table holds for each of `ids`, in no order; an id without an item has no entry. One request per
+    /// [`BATCH_KEYS`] ids, and another for keys that DynamoDB left unprocessed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], also when DynamoDB keeps leaving keys unprocessed, and [`Error::Internal`].
+    pub async fn get_many(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Stored>, Error> {
+        let batches = ids.chunks(BATCH_KEYS).map(|batch| self.get_batch(meter, tenant, batch, consistent));
+        Ok(try_join_all(batches).await?.into_iter().flatten().collect())
+    }
+
+    async fn get_batch(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Stored>, Error> {
+        let mut keys: Vec<Item> = ids.iter().map(|&id| item::key(tenant, id)).collect();
+        let mut found = Vec::with_capacity(ids.len());
+        let mut backoff = sdk_error::Backoff::default();
+        while !keys.is_empty() {
+            let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();
+            let request = self
+                .client
+                .batch_get_item()
+                .request_items(&self.table, wanted.map_err(|error| Error::Internal(error.into()))?)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .customize()
+                .interceptor(meter.request_counter())
+                .send();
+            let output = meter.database(request).await.map_err(classify)?;
+            meter.consumed(output.consumed_capacity());
+            for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                found.push(item::stored(item)?);
+            }
+            keys = output.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
+            if !keys.is_empty() {
+                backoff.wait().await?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
