@@ -27,22 +27,21 @@ pub fn file(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// The key of a data folder, made when there is none.
+/// The key in a file, made when there is none.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn of_folder(folder: &Path) -> Result<ApiKey, KeyFileError> {
-    let file = file(folder);
-    let failed = |source| KeyFileError { file: file.clone(), source };
-    match fs::read_to_string(&file) {
+pub fn of_file(file: &Path) -> Result<ApiKey, KeyFileError> {
+    let failed = |source| KeyFileError { file: file.to_owned(), source };
+    match fs::read_to_string(file) {
         Ok(kept) if !kept.trim().is_empty() => return Ok(ApiKey::new(kept.trim())),
-        Ok(_) => fs::remove_file(&file).map_err(failed)?,
+        Ok(_) => fs::remove_file(file).map_err(failed)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
     let key = ApiKey::generate();
     // Made with its mode: there is no moment in which others may read it.
-    let mut new = File::options().write(true).create_new(true).mode(0o600).open(&file).map_err(failed)?;
+    let mut new = File::options().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
     writeln!(new, "{}", key.secret()).map_err(failed)?;
     Ok(key)
 }
@@ -73,17 +72,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_keeps_its_key_to_its_owner() {
+    fn a_key_is_kept_and_only_its_owner_may_read_it() {
         let folder = tempfile::tempdir().unwrap();
-        let made = of_folder(folder.path()).unwrap();
-        assert_eq!(of_folder(folder.path()).unwrap().secret(), made.secret());
-        assert_eq!(fs::metadata(file(folder.path())).unwrap().permissions().mode() & 0o777, 0o600);
+        let file = file(folder.path());
+        let made = of_file(&file).unwrap();
+        assert_eq!(of_file(&file).unwrap().secret(), made.secret());
+        assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
     fn an_empty_key_file_is_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(file(folder.path()), "\n").unwrap();
-        assert!(of_folder(folder.path()).unwrap().secret().len() > 32);
+        let file = file(folder.path());
+        fs::write(&file, "\n").unwrap();
+        assert!(of_file(&file).unwrap().secret().len() > 32);
     }
 }

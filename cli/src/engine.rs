@@ -7,6 +7,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -191,7 +192,9 @@ fn open(storage: &Storage) -> Result<(Database, Option<File>), EngineError> {
             Ok((Database::memory().map_err(failed)?, None))
         }
         Storage::Folder(folder) => {
-            fs::create_dir_all(folder).map_err(|source| EngineError::Folder { folder: folder.clone(), source })?;
+            // Contacts are personal data: a new folder is its owner's alone.
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.map_err(|source| EngineError::Folder { folder: folder.clone(), source })?;
             let lock = lock(folder)?;
             let file = folder.join("contacts.db");
             let failed = |error: dynoxide::DynoxideError| EngineError::Database {

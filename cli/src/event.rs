@@ -155,6 +155,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::template::{self, Template};
 
     fn event_of(request: Request<&[u8]>, path_parameters: Vec<(&str, &str)>) -> Value {
         let (parts, body) = request.into_parts();
@@ -176,6 +177,20 @@ mod tests {
 
     fn get(uri: &str) -> Request<&[u8]> {
         Request::get(uri).body(&b""[..]).unwrap()
+    }
+
+    #[test]
+    fn every_function_has_a_sample_event_that_lambda_can_read() {
+        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).unwrap();
+        let mut samples = BTreeMap::new();
+        for file in folder.map(|entry| entry.unwrap().path()) {
+            let sample: ApiGatewayV2httpRequest = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+            samples.insert(file.file_stem().unwrap().to_str().unwrap().to_owned(), sample.route_key.unwrap());
+        }
+
+        let routes = Template::parse(template::SOURCE).unwrap().routes.into_iter();
+        let routes: BTreeMap<_, _> = routes.map(|route| (route.binary, format!("{} {}", route.method, route.path))).collect();
+        assert_eq!(samples, routes);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! A key's text is shown once, when it is made, and alone on the standard output, so that a script can take it from there.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
@@ -14,7 +15,7 @@ use shared::timestamp::Timestamp;
 
 use crate::engine::{self, Engine, EngineError, Storage};
 use crate::serve::{self, API_KEYS_TABLE};
-use crate::tables::{self, TableError};
+use crate::tables::{self, TableError, causes};
 use crate::template::{self, Template, TemplateError};
 
 /// No key is made for longer, so that no sum overflows: 100 years.
@@ -97,7 +98,7 @@ pub enum KeysError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The table cannot be made.
-    #[error(transparent)]
+    #[error("The table of API keys cannot be used: {0}.")]
     Table(#[from] TableError),
     /// The template is not what this program needs.
     #[error("{0}.")]
@@ -112,12 +113,8 @@ pub enum KeysError {
 
 impl From<shared::error::Error> for KeysError {
     fn from(error: shared::error::Error) -> KeysError {
-        // The public sentence of an internal error says nothing; its deepest cause does.
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        KeysError::Refused(cause.to_string())
+        // The public sentence of an internal error says nothing to an operator; its causes do.
+        KeysError::Refused(error.source().map_or_else(|| error.to_string(), causes))
     }
 }
 

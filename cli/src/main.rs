@@ -9,6 +9,7 @@ use contacts::keys;
 use contacts::serve::{self, Options};
 use shared::app::log_filter;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// The client-contact API on this machine.
 #[derive(Parser)]
@@ -47,7 +48,7 @@ async fn main() -> ExitCode {
     log_to_stderr();
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(options) => serve(options).await,
-        Command::Keys(command) => keys::run(command).await.map(|text| print!("{text}")).map_err(Into::into),
+        Command::Keys(command) => administer(command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +57,12 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command on keys and prints what it says.
+async fn administer(command: keys::Command) -> Result<(), Box<dyn std::error::Error>> {
+    let said = keys::run(command).await?;
+    Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
 /// Serves until a signal says stop.
@@ -80,8 +87,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
 
 /// One line for each event, on the standard error.
 fn log_to_stderr() {
-    // The functions' own lines say in other words what the gateway's do, and the engine warns of each condition that fails.
-    let quieter = "dynoxide=error".parse().expect("a target and a level make a directive");
-    let filter = log_filter("info,shared=warn").add_directive(quieter);
+    // The functions' own lines say in other words what the gateway's do, the engine warns of each condition that fails, and what
+    // stops the AWS configuration is in the sentence that this program ends with.
+    let quieter = ["dynoxide=error", "aws_config=error", "aws_runtime=error"].map(str::parse);
+    let filter = quieter.into_iter().flatten().fold(log_filter("info,shared=warn"), EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
 }

@@ -22,8 +22,8 @@ use tokio::time::timeout;
 use crate::development_key::{self, KeyFileError};
 use crate::engine::{Engine, EngineError, Storage};
 use crate::gateway::{Gateway, UnknownFunction};
-use crate::tables::{self, TableError};
-use crate::template::{self, Table, Template, TemplateError};
+use crate::tables::{self, TableError, causes};
+use crate::template::{self, Template, TemplateError};
 
 /// How long a stopping gateway waits for requests under way.
 const GRACE: Duration = Duration::from_secs(3);
@@ -111,8 +111,13 @@ pub enum ServeError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A table is not there.
-    #[error(transparent)]
-    Table(#[from] TableError),
+    #[error("The DynamoDB at {endpoint} cannot be used: {source}.")]
+    Table {
+        /// Where DynamoDB should be.
+        endpoint: String,
+        /// What is wrong with the table.
+        source: TableError,
+    },
     /// The template is not what this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
@@ -121,7 +126,7 @@ pub enum ServeError {
     KeyFile(#[from] KeyFileError),
     /// The development key cannot be stored.
     #[error("The development key cannot be stored: {0}.")]
-    Key(#[source] shared::error::Error),
+    Key(String),
     /// The template lacks a table.
     #[error("template.yaml declares no {0}.")]
     NoTable(&'static str),
@@ -178,27 +183,23 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         (None, given) => given.unwrap_or_default(),
     };
     let client = client(&dynamodb_endpoint).await;
-    if is_account(&dynamodb_endpoint) {
-        tables::check(&client, &[&contacts_table, &api_keys_table]).await?;
-    } else {
-        let declared = |id| declared(&template, id);
-        tables::create(&client, &[(declared(CONTACTS_TABLE)?, &contacts_table), (declared(API_KEYS_TABLE)?, &api_keys_table)])
-            .await?;
+    let tables = [(CONTACTS_TABLE, &*contacts_table), (API_KEYS_TABLE, &*api_keys_table)];
+    prepare_tables(&client, &dynamodb_endpoint, &template, tables).await?;
+
+    let key_file = (engine.is_some() && !options.memory).then(|| development_key::file(&options.data));
+    let development_key = match &key_file {
+        // Who may use an account's contacts is for its administrators to say.
+        None if is_account(&dynamodb_endpoint) => None,
+        None => Some(ApiKey::generate()),
+        Some(file) => Some(development_key::of_file(file)?),
+    };
+    if let Some(key) = &development_key {
+        let record = development_key::record(key, Timestamp::now());
+        KeyAdmin::new(client.clone(), &api_keys_table).put(&record).await.map_err(|error| ServeError::Key(causes(&error)))?;
     }
 
     let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
     let app = Arc::new(App::new(config, client.clone()));
-    let key_file = engine.is_some().then(|| development_key::file(&options.data)).filter(|_| !options.memory);
-    let development_key = match &key_file {
-        _ if is_account(&dynamodb_endpoint) => None,
-        Some(_) => Some(development_key::of_folder(&options.data)?),
-        None => Some(ApiKey::generate()),
-    };
-    if let Some(key) = &development_key {
-        let record = development_key::record(key, Timestamp::now());
-        KeyAdmin::new(client.clone(), &api_keys_table).put(&record).await.map_err(ServeError::Key)?;
-    }
-
     let lent = development_key.as_ref().filter(|_| !options.require_key);
     let gateway = Gateway::new(Arc::clone(&app), template, lent)?;
     let (stop, mut stopping) = watch::channel(false);
@@ -306,6 +307,101 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-fn declared<'a>(template: &'a Template, id: &'static str) -> Result<&'a Table, ServeError> {
-    template.tables.iter().find(|table| table.logical_id == id).ok_or(ServeError::NoTable(id))
+/// Creates the tables of a local DynamoDB where they are missing, and looks for those of an account. Each has its logical id in front
+/// of its name.
+async fn prepare_tables(
+    client: &Client,
+    endpoint: &str,
+    template: &Template,
+    tables: [(&'static str, &str); 2],
+) -> Result<(), ServeError> {
+    let prepared = if is_account(endpoint) {
+        tables::check(client, &tables.map(|(_, name)| name)).await
+    } else {
+        let mut declared = Vec::new();
+        for (id, name) in tables {
+            let table = template.tables.iter().find(|table| table.logical_id == id).ok_or(ServeError::NoTable(id))?;
+            declared.push((table, name));
+        }
+        tables::create(client, &declared).await
+    };
+    prepared.map_err(|source| ServeError::Table { endpoint: endpoint.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_options_are_those_of_the_command_line() {
+        #[derive(clap::Parser)]
+        struct Arguments {
+            #[command(flatten)]
+            options: Options,
+        }
+        let parsed = <Arguments as clap::Parser>::parse_from(["contacts"]).options;
+        assert_eq!(format!("{:?}", Options::default()), format!("{parsed:?}"));
+    }
+
+    #[test]
+    fn an_endpoint_is_a_url_of_a_host() {
+        for (given, expected) in [
+            ("http://localhost:8000", Some("http://localhost:8000")),
+            ("http://localhost:8000/", Some("http://localhost:8000")),
+            ("https://dynamodb.eu-central-1.amazonaws.com", Some("https://dynamodb.eu-central-1.amazonaws.com")),
+            ("localhost:8000", None),
+            ("ftp://localhost", None),
+            ("http://", None),
+            ("http://a b", None),
+            ("", None),
+        ] {
+            assert_eq!(endpoint(given).ok().as_deref(), expected, "{given:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn several_apis_share_an_engine_and_stop_by_themselves() {
+        let engine = Engine::start(Storage::Memory, 0).await.unwrap();
+        let options = |table_prefix: &str| Options {
+            port: 0,
+            dynamodb_endpoint: Some(engine.endpoint().to_owned()),
+            table_prefix: table_prefix.to_owned(),
+            ..Options::default()
+        };
+        let one = start(options("one-")).await.unwrap();
+        let other = start(options("other-")).await.unwrap();
+
+        let listed = one.client.list_tables().send().await.unwrap();
+        let tables = ["one-ApiKeysTable", "one-ContactsTable", "other-ApiKeysTable", "other-ContactsTable"];
+        assert_eq!(listed.table_names(), tables);
+        assert_ne!(one.url, other.url);
+        one.stop().await;
+        assert!(other.client.list_tables().send().await.is_ok());
+        other.stop().await;
+        engine.stop().await;
+    }
+
+    #[tokio::test]
+    async fn the_greeting_goes_with_the_options() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let options = || Options { port: 0, dynamodb_port: 0, ..Options::default() };
+        for (options, expected) in [
+            (Options { memory: true, ..options() }, "acts with a key of this run when a request has none. Try: curl 'URL/"),
+            (Options { memory: true, require_key: true, ..options() }, "needs an API key. Try: curl -H 'api-key: KEY' 'URL/"),
+            (Options { data: data.clone(), ..options() }, "acts with the key in FILE when a request has none. Try: curl 'URL/"),
+            (
+                Options { data: data.clone(), require_key: true, ..options() },
+                "needs an API key, such as the one in FILE. Try: curl -H \"api-key: $(cat 'FILE')\" 'URL/",
+            ),
+        ] {
+            let running = start(options).await.unwrap();
+            let key = running.development_key.clone().unwrap();
+            let expected = expected.replace("URL", &running.url).replace("KEY", key.secret());
+            let expected = expected.replace("FILE", &development_key::file(&data).display().to_string());
+            let expected = format!("The client-contact API is ready at {} and {expected}client-contact?per_page=5'", running.url);
+            assert_eq!(running.greeting(), expected);
+            running.stop().await;
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! Creates the template's tables where they are missing, on a local engine.
 
+use std::error::Error;
+use std::iter;
+
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::{CreateTableError, CreateTableInput};
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
@@ -15,7 +18,7 @@ use crate::template::{KeyElement, Table};
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// The template declares what no table can be made from.
-    #[error("{table} in template.yaml is no table that DynamoDB knows: {source}.")]
+    #[error("{table} in template.yaml is no table that DynamoDB knows: {source}")]
     Declaration {
         /// The logical id of the table.
         table: String,
@@ -23,16 +26,16 @@ pub enum TableError {
         source: BuildError,
     },
     /// DynamoDB cannot be reached, or refuses.
-    #[error("The table {table} cannot be created: {reason}.")]
-    Refused {
+    #[error("the table {table} cannot be created: {reason}")]
+    NotCreated {
         /// The table's name.
         table: String,
         /// What the SDK says.
         reason: String,
     },
-    /// Tables of an account are deployed, not made here.
-    #[error("The table {table} cannot be used ({reason}): --contacts-table and --api-keys-table name those of a deployed stack.")]
-    Missing {
+    /// DynamoDB cannot be reached, or does not have the table. Those of an account are deployed, not made here.
+    #[error("the table {table} cannot be found: {reason}; --contacts-table and --api-keys-table name those of a deployed stack")]
+    NotFound {
         /// The table's name.
         table: String,
         /// What the SDK says.
@@ -56,7 +59,7 @@ pub async fn create(client: &Client, tables: &[(&Table, &str)]) -> Result<(), Ta
 pub async fn check(client: &Client, names: &[&str]) -> Result<(), TableError> {
     try_join_all(names.iter().map(async |name| {
         let described = client.describe_table().table_name(*name).send().await;
-        described.map_err(|error| TableError::Missing { table: (*name).to_owned(), reason: reason(&error) })
+        described.map_err(|error| TableError::NotFound { table: (*name).to_owned(), reason: causes(&error) })
     }))
     .await?;
     Ok(())
@@ -77,13 +80,13 @@ async fn create_one(client: &Client, table: &Table, name: &str) -> Result<(), Ta
     match created {
         Ok(_) => {}
         Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => return Ok(()),
-        Err(error) => return Err(TableError::Refused { table: name.to_owned(), reason: reason(&error) }),
+        Err(error) => return Err(TableError::NotCreated { table: name.to_owned(), reason: causes(&error) }),
     }
     if let Some(attribute) = &table.expiry {
         let expiry = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build().map_err(declaration)?;
         // Without it expired items merely stay, which readers must expect of DynamoDB anyway; not every engine has it.
         if let Err(error) = client.update_time_to_live().table_name(name).time_to_live_specification(expiry).send().await {
-            tracing::warn!(table = name, error = reason(&error), "this engine does not remove expired items");
+            tracing::warn!(table = name, error = causes(&error), "this engine does not remove expired items");
         }
     }
     Ok(())
@@ -120,10 +123,8 @@ fn key(elements: &[KeyElement]) -> Result<Vec<KeySchemaElement>, BuildError> {
     elements.iter().map(element).collect()
 }
 
-/// What went wrong, on one line.
-fn reason<E: std::error::Error + 'static, R: std::fmt::Debug + 'static>(error: &SdkError<E, R>) -> String {
-    let whole = DisplayErrorContext(error).to_string();
-    // The context ends with the error's `Debug` form, which is for programmers.
-    let sentence = whole.rsplit_once(" (").map_or(whole.as_str(), |(sentence, _)| sentence);
-    sentence.split_whitespace().collect::<Vec<_>>().join(" ")
+/// An error and all that caused it, on one line and without the full stop.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain: Vec<_> = iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
+    chain.join(": ").split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
