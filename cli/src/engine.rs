@@ -1,8 +1,8 @@
 //! The embedded DynamoDB engine, behind an HTTP endpoint of its own.
 //!
 //! The engine answers requests on the thread that asks, in SQLite, under one lock. It therefore gets a thread and a runtime of its
-//! own, so that it never holds up the API's. What it has acknowledged survives the death of the process, though not always a loss
-//! of power: SQLite's write-ahead log is written with every change, and synced now and then.
+//! own, so that it never holds up the API's. What it has acknowledged survives the death of the process and a loss of power: SQLite
+//! syncs its write-ahead log with every change.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -202,8 +202,6 @@ fn open(storage: &Storage) -> Result<(Database, Option<File>), EngineError> {
                 reason: error.to_string(),
             };
             let database = Database::new(&file.to_string_lossy()).map_err(failed)?;
-            // It sets `synchronous = NORMAL`: the disk is not synced for each write, which only a loss of power could punish.
-            database.disable_bulk_loading().map_err(failed)?;
             Ok((database, Some(lock)))
         }
     }
@@ -235,12 +233,16 @@ async fn sweep(database: Database) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::time::Instant;
 
+    use aws_sdk_dynamodb::types::AttributeValue;
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::tables;
+    use crate::template::{self, Template};
 
     #[tokio::test]
     async fn a_folder_opens_in_one_engine_at_a_time_and_tells_where_it_listens() {
@@ -276,6 +278,40 @@ mod tests {
             assert!(sentence.starts_with(begins), "{sentence}");
             assert_eq!(sentence.lines().count(), 1, "{sentence}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_has_expired_goes_away_and_the_rest_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::Folder(folder.path().to_owned());
+        let template = Template::parse(template::SOURCE).unwrap();
+        let contacts = template.tables.iter().find(|table| table.logical_id == "ContactsTable").unwrap();
+        let first = Engine::start(storage.clone(), 0).await.unwrap();
+        let client = shared::app::local_client(first.endpoint());
+        tables::create(&client, &[(contacts, "contacts")]).await.unwrap();
+        let key = |id: &str| {
+            HashMap::from([("tenant".into(), AttributeValue::S("t".into())), ("_id".into(), AttributeValue::S(id.into()))])
+        };
+        for (id, expiry) in [("gone", 1_600_000_000_i64), ("stays", 9_000_000_000)] {
+            let put = client.put_item().table_name("contacts").set_item(Some(key(id)));
+            put.item("expiresAt", AttributeValue::N(expiry.to_string())).send().await.unwrap();
+        }
+        first.stop().await;
+
+        // It sweeps as it starts.
+        let second = Engine::start(storage, 0).await.unwrap();
+        let client = shared::app::local_client(second.endpoint());
+        let is_there = async |id| {
+            let found = client.get_item().table_name("contacts").set_key(Some(key(id))).send().await.unwrap();
+            found.item.is_some()
+        };
+        let begun = Instant::now();
+        while is_there("gone").await {
+            assert!(begun.elapsed() < Duration::from_secs(10), "an expired item stays");
+            time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(is_there("stays").await);
+        second.stop().await;
     }
 
     #[tokio::test]

@@ -10,6 +10,8 @@ pub mod engine;
 pub mod event;
 pub mod gateway;
 pub mod keys;
+pub mod lifelike;
+pub mod seed;
 pub mod serve;
 pub mod tables;
 pub mod template;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use contacts::keys;
+use contacts::seed;
 use contacts::serve::{self, Options};
 use shared::app::log_filter;
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,6 +30,8 @@ enum Command {
     /// Administer API keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Fill a tenant with made-up contacts
+    Seed(seed::Options),
 }
 
 #[tokio::main]
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(options) => serve(options).await,
         Command::Keys(command) => administer(command).await,
+        Command::Seed(options) => seed(options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +67,12 @@ async fn main() -> ExitCode {
 async fn administer(command: keys::Command) -> Result<(), Box<dyn std::error::Error>> {
     let said = keys::run(command).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
+}
+
+/// Fills a tenant and prints how many contacts that were.
+async fn seed(options: seed::Options) -> Result<(), Box<dyn std::error::Error>> {
+    let said = seed::run(options).await?;
+    Ok(writeln!(io::stdout(), "{said}")?)
 }
 
 /// Serves until a signal says stop.

@@ -29,7 +29,7 @@ use crate::template::{self, Template, TemplateError};
 const GRACE: Duration = Duration::from_secs(3);
 
 /// The table of contacts in the template.
-const CONTACTS_TABLE: &str = "ContactsTable";
+pub const CONTACTS_TABLE: &str = "ContactsTable";
 
 /// The table of API keys in the template.
 pub const API_KEYS_TABLE: &str = "ApiKeysTable";

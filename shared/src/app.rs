@@ -146,11 +146,12 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3)
 }
 
-/// Bounds within which a function still answers 503 itself, before Lambda ends it.
+/// Bounds within which a function still answers 503 itself, before Lambda ends it. No write happens later than the overlap of a
+/// refresh after the moment that it is stamped with, tries and all.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_secs(8))
+        .operation_timeout(Duration::from_millis(4_500))
         .build()
 }

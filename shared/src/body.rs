@@ -230,7 +230,7 @@ impl Members {
             let object = JsonObject::parse(&raw).map_err(|_| {
                 Error::invalid(
                     name,
-                    "must be a JSON object of at most 127 levels, with numbers in the range of a double and whole surrogate pairs",
+                    "must be a JSON object of at most 100 levels, with numbers in the range of a double and whole surrogate pairs",
                 )
             })?;
             if object.raw().get().len() <= MAXIMUM_META_BYTES {
@@ -322,7 +322,7 @@ mod tests {
             (
                 "integration_meta",
                 json!([]),
-                "integration_meta must be a JSON object of at most 127 levels, with numbers in the range of a double and whole surrogate pairs",
+                "integration_meta must be a JSON object of at most 100 levels, with numbers in the range of a double and whole surrogate pairs",
             ),
             ("integration_meta", json!({"a": characters(65_529)}), "integration_meta must be at most 64 KiB of JSON"),
             ("creator", json!("admin"), "creator must be an object with the strings _id and type"),

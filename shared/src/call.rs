@@ -29,7 +29,7 @@ use crate::timestamp::Timestamp;
 pub struct Call {
     /// Who calls.
     pub caller: Caller,
-    /// The path as the client sent it, with the stage or version in front.
+    /// The path of the request, decoded, with the stage or version in front.
     pub path: String,
     /// The `{id}` of the path, whatever it is.
     pub id: Option<String>,

@@ -196,6 +196,10 @@ impl UserType {
     pub const ALL: [(&'static str, Self); 3] = [("admin", Self::Admin), ("rep", Self::Rep), ("client", Self::Client)];
 }
 
+/// How deep an `integration_meta` may be. Readers with a limit, such as serde_json's of 128 levels, must be able to read an answer
+/// in which it stands some levels further in.
+pub const MAXIMUM_LEVELS: usize = 100;
+
 /// A JSON object that comes back exactly as it was sent: its text, without insignificant white space.
 ///
 /// It is text in the table too, because DynamoDB's own maps refuse empty names, more than 32 levels and numbers of more
@@ -208,10 +212,13 @@ impl JsonObject {
     ///
     /// # Errors
     ///
-    /// When `json` is not the text of one JSON object that other programs can read again: not an object, deeper than 127
-    /// levels, a number beyond the range of a double, half of a surrogate pair.
+    /// When `json` is not the text of one JSON object that other programs can read again: not an object, more than
+    /// [`MAXIMUM_LEVELS`] deep, a number beyond the range of a double, half of a surrogate pair.
     pub fn parse(json: &RawValue) -> Result<Self, serde_json::Error> {
         serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json.get())?;
+        if levels(json.get()) > MAXIMUM_LEVELS {
+            return Err(serde_json::Error::custom("more than 100 levels"));
+        }
         RawValue::from_string(without_white_space(json.get())).map(Self)
     }
 
@@ -241,20 +248,37 @@ impl<'de> Deserialize<'de> for JsonObject {
 
 /// The JSON text `json` without the white space outside of its strings.
 fn without_white_space(json: &str) -> String {
-    let mut in_string = false;
-    let mut escaped = false;
-    json.chars()
-        .filter(|&character| {
-            if in_string {
-                in_string = escaped || character != '"';
-                escaped = !escaped && character == '\\';
-                true
-            } else {
-                in_string = character == '"';
-                !matches!(character, ' ' | '\t' | '\n' | '\r')
-            }
-        })
-        .collect()
+    let white = |character| matches!(character, ' ' | '\t' | '\n' | '\r');
+    characters(json).filter(|&(character, in_string)| in_string || !white(character)).map(|(character, _)| character).collect()
+}
+
+/// How deep the JSON text `json` is: 1 for an object of plain values.
+fn levels(json: &str) -> usize {
+    let outside = characters(json).filter(|&(_, in_string)| !in_string);
+    let depths = outside.scan(0_usize, |depth, (character, _)| {
+        match character {
+            '[' | '{' => *depth += 1,
+            ']' | '}' => *depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        Some(*depth)
+    });
+    depths.max().unwrap_or_default()
+}
+
+/// The characters of the JSON text `json`, each with whether it is inside of a string.
+fn characters(json: &str) -> impl Iterator<Item = (char, bool)> {
+    let (mut in_string, mut escaped) = (false, false);
+    json.chars().map(move |character| {
+        let was_in_string = in_string;
+        if in_string {
+            in_string = escaped || character != '"';
+            escaped = !escaped && character == '\\';
+        } else {
+            in_string = character == '"';
+        }
+        (character, was_in_string)
+    })
 }
 
 #[cfg(test)]
@@ -275,7 +299,7 @@ mod tests {
 
     #[test]
     fn what_other_programs_could_not_read_again_is_refused() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(200), "]".repeat(200));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100));
         for text in ["[]", "\"text\"", "1", "null", r#"{"a":1e400}"#, r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, &deep] {
             assert!(parse(text).is_err(), "{text}");
         }

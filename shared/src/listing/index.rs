@@ -30,6 +30,9 @@ const PAGE: usize = 1 << 16;
 /// How many orders beside the permanent ones are kept.
 const ORDERS: usize = 6;
 
+/// How many contacts may move in a kept order that no list uses meanwhile, besides a share of all, before it is dropped.
+const MOVES: usize = 64;
+
 /// How many filter results are kept, if they are small enough.
 const RESULTS: usize = 32;
 
@@ -61,8 +64,17 @@ struct Tombstone {
 /// Orders and results of earlier lists, the last used ones at the end.
 #[derive(Debug, Default)]
 struct Kept {
-    orders: Vec<(Vec<SortKey>, Arc<Ordered>)>,
+    orders: Vec<KeptOrder>,
     results: Vec<(ResultKey, Arc<[u32]>)>,
+}
+
+/// An order that a list asked for.
+#[derive(Debug)]
+struct KeptOrder {
+    keys: Vec<SortKey>,
+    order: Arc<Ordered>,
+    /// How many contacts came, went or moved since a list used it.
+    moves: usize,
 }
 
 /// What a result depends on, besides the contacts.
@@ -154,10 +166,6 @@ impl ContactIndex {
     pub fn apply_all(&mut self, entries: &[IndexEntry]) -> usize {
         if entries.len() > self.len() {
             return self.merge(entries);
-        }
-        if entries.len() > self.len() / 8 {
-            // To sort such an order anew is less work than to bring it up to date.
-            self.kept_mut().orders.clear();
         }
         entries.iter().filter(|entry| self.apply(entry)).count()
     }
@@ -343,8 +351,9 @@ impl ContactIndex {
         self.by_id.insert(slot, |other| records.slot(other).id < entry.id, list_of);
         self.by_updated.insert(slot, |other| records.compare(other, slot, &BY_UPDATED).is_lt(), list_of);
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
-        kept.results.clear();
-        for (keys, order) in &mut kept.orders {
+        kept.change(records.len());
+        for KeptOrder { keys, order, moves } in &mut kept.orders {
+            *moves += 1;
             Arc::make_mut(order).insert(slot, |other| records.compare(other, slot, keys).is_lt(), list_of);
         }
     }
@@ -355,8 +364,9 @@ impl ContactIndex {
         self.by_id.remove(slot, |other| records.slot(other).id < records.slot(slot).id, list_of);
         self.by_updated.remove(slot, |other| records.compare(other, slot, &BY_UPDATED).is_lt(), list_of);
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
-        kept.results.clear();
-        for (keys, order) in &mut kept.orders {
+        kept.change(records.len());
+        for KeptOrder { keys, order, moves } in &mut kept.orders {
+            *moves += 1;
             Arc::make_mut(order).remove(slot, |other| records.compare(other, slot, keys).is_lt(), list_of);
         }
         self.records.remove(slot);
@@ -368,7 +378,7 @@ impl ContactIndex {
         let moves_list = list != records.list(slot);
         let moves = |keys: &[SortKey]| moves_list || keys.iter().any(|key| records.differs(slot, entry, fields, key.field));
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
-        kept.results.clear();
+        kept.change(records.len());
 
         // A contact is found in an order by its former values, so it leaves before they change. Most changes leave most orders alone.
         let mut orders: Vec<(&[SortKey], &mut Ordered)> = Vec::with_capacity(2 + ORDERS);
@@ -378,8 +388,10 @@ impl ContactIndex {
         if moves(&BY_UPDATED) {
             orders.push((&BY_UPDATED, &mut self.by_updated));
         }
-        let kept_orders = kept.orders.iter_mut().filter(|(keys, _)| moves(keys));
-        orders.extend(kept_orders.map(|(keys, order)| (&keys[..], Arc::make_mut(order))));
+        for kept in kept.orders.iter_mut().filter(|kept| moves(&kept.keys)) {
+            kept.moves += 1;
+            orders.push((&kept.keys, Arc::make_mut(&mut kept.order)));
+        }
         for (keys, order) in &mut orders {
             order.remove(slot, |other| records.compare(other, slot, keys).is_lt(), |slot| records.list(slot));
         }
@@ -480,7 +492,9 @@ impl ContactIndex {
         self.existing_order(keys).unwrap_or_else(|| {
             let by_id: Vec<u32> = self.by_id.iter().collect();
             let sorted = sorting::sort(&self.records, &by_id, keys);
-            let order = Arc::new(Ordered::from_sorted(&sorted, self.chunk_len, |slot| self.records.list(slot)));
+            // Slots lie far apart in this order; just their lists fit into the processor's cache.
+            let lists = self.records.lists_of_slots();
+            let order = Arc::new(Ordered::from_sorted(&sorted, self.chunk_len, |slot| lists[slot as usize]));
             self.kept().keep_order(keys, &order);
             Order::Kept(order)
         })
@@ -721,10 +735,20 @@ impl ContactIndex {
 }
 
 impl Kept {
+    /// One of `contacts` changes.
+    fn change(&mut self, contacts: usize) {
+        self.results.clear();
+        // To move one contact in an order takes as long as to sort about sixty, and nobody may ask for that order again.
+        self.orders.retain(|kept| kept.moves <= MOVES + contacts / 64);
+    }
+
     fn order(&mut self, keys: &[SortKey]) -> Option<Arc<Ordered>> {
-        let at = self.orders.iter().position(|(kept, _)| kept == keys)?;
+        let at = self.orders.iter().position(|kept| kept.keys == keys)?;
         self.orders[at..].rotate_left(1);
-        self.orders.last().map(|(_, order)| Arc::clone(order))
+        self.orders.last_mut().map(|kept| {
+            kept.moves = 0;
+            Arc::clone(&kept.order)
+        })
     }
 
     fn keep_order(&mut self, keys: &[SortKey], order: &Arc<Ordered>) {
@@ -734,7 +758,7 @@ impl Kept {
         if self.orders.len() == ORDERS {
             self.orders.remove(0);
         }
-        self.orders.push((keys.to_vec(), Arc::clone(order)));
+        self.orders.push(KeptOrder { keys: keys.to_vec(), order: Arc::clone(order), moves: 0 });
     }
 
     fn result(&mut self, key: &ResultKey) -> Option<Arc<[u32]>> {
@@ -758,8 +782,9 @@ impl Kept {
     }
 
     fn memory_bytes(&self) -> usize {
-        let orders = self.orders.iter().map(|(keys, order)| size_of_val(&keys[..]) + size_of::<Ordered>() + order.memory_bytes());
-        self.orders.capacity() * size_of::<(Vec<SortKey>, Arc<Ordered>)>()
+        let orders =
+            self.orders.iter().map(|kept| size_of_val(&kept.keys[..]) + size_of::<Ordered>() + kept.order.memory_bytes());
+        self.orders.capacity() * size_of::<KeptOrder>()
             + self.results.capacity() * size_of::<(ResultKey, Arc<[u32]>)>()
             + orders.sum::<usize>()
             + self.results_bytes()

@@ -32,17 +32,15 @@ pub async fn load(store: &Store, meter: &Meter, tenant: &str, page_entries: u32)
     let always = LogRange { from: Timestamp::from_millis(i64::MIN), to: Timestamp::from_millis(i64::MAX) };
     let mut loaded = Loaded { entries: Vec::new(), pages: 0 };
 
-    let mut oldest = log.page(always, false, None).await?;
-    while oldest.entries.is_empty() && oldest.next.is_some() {
-        oldest = log.page(always, false, oldest.next).await?;
-    }
-    let low = loaded.take(oldest.entries);
-    let (Some(low), Some(above)) = (low, oldest.next) else { return Ok(loaded) };
+    let oldest = log.page(always, false, None).await?;
+    loaded.take(oldest.entries);
+    let Some(above) = oldest.next else { return Ok(loaded) };
+    let low = above.updated_at().unwrap_or(always.from);
     let newest = log.page(LogRange { from: low, ..always }, true, None).await?;
-    let high = newest.entries.last().map_or(always.to, |entry| entry.updated_at);
-    let mut after: Vec<Vec<IndexEntry>> = vec![newest.entries];
+    loaded.take(newest.entries);
 
     if let Some(below) = newest.next
+        && let high = below.updated_at().unwrap_or(always.to)
         && low <= high
     {
         let middle = Timestamp::from_millis(low.millis().midpoint(high.millis()));
@@ -50,25 +48,20 @@ pub async fn load(store: &Store, meter: &Meter, tenant: &str, page_entries: u32)
             let lower = Part::new(low, middle);
             let upper = Part::new(middle.plus_millis(1), high);
             let (one, other) = try_join(lower.read(&log, Some(above), None), upper.read(&log, None, Some(below))).await?;
-            after.extend(one.into_iter().chain(other));
+            one.into_iter().chain(other).for_each(|entries| loaded.take(entries));
         } else {
-            after.extend(Part::new(low, high).read(&log, Some(above), Some(below)).await?);
+            let rest = Part::new(low, high).read(&log, Some(above), Some(below)).await?;
+            rest.into_iter().for_each(|entries| loaded.take(entries));
         }
-    }
-    for entries in after {
-        loaded.take(entries);
     }
     loaded.entries.sort_by_key(|entry| entry.updated_at);
     Ok(loaded)
 }
 
 impl Loaded {
-    /// Takes a page, and returns the moment of its last entry.
-    fn take(&mut self, entries: Vec<IndexEntry>) -> Option<Timestamp> {
-        let last = entries.last().map(|entry| entry.updated_at);
+    fn take(&mut self, entries: Vec<IndexEntry>) {
         self.entries.extend(entries);
         self.pages += 1;
-        last
     }
 }
 
@@ -123,7 +116,7 @@ impl Part {
             }
             let page = log.page(range, descending, position).await?;
             position = page.next;
-            let reached = page.entries.last().map(|entry| entry.updated_at);
+            let reached = position.as_ref().and_then(LogPosition::updated_at);
             pages.push(page.entries);
 
             let mut left = self.left();

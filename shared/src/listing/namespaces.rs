@@ -12,6 +12,8 @@ pub(super) struct NamespaceLists {
     lists: Vec<(Arc<[String]>, u32)>,
     numbers: HashMap<Arc<[String]>, u32>,
     free: Vec<u32>,
+    /// Bytes of the lists and their names on the heap.
+    texts: usize,
 }
 
 impl NamespaceLists {
@@ -28,6 +30,7 @@ impl NamespaceLists {
             return number;
         }
         let list: Arc<[String]> = namespaces.into();
+        self.texts += list_bytes(&list);
         let number = self.free.pop().unwrap_or(self.lists.len() as u32);
         if number as usize == self.lists.len() {
             self.lists.push((Arc::clone(&list), 1));
@@ -44,6 +47,7 @@ impl NamespaceLists {
         *contacts -= 1;
         if *contacts == 0 {
             self.numbers.remove(list);
+            self.texts -= list_bytes(list);
             *list = Arc::default();
             self.free.push(number);
         }
@@ -66,12 +70,16 @@ impl NamespaceLists {
 
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
-        let texts = self.numbers.keys().map(|list| 16 + list.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>());
         self.lists.capacity() * size_of::<(Arc<[String]>, u32)>()
             + self.free.capacity() * size_of::<u32>()
             + map_bytes::<(Arc<[String]>, u32)>(self.numbers.capacity())
-            + texts.sum::<usize>()
+            + self.texts
     }
+}
+
+/// Bytes of a shared list, of which each name has no reserve and two counters stand in front.
+fn list_bytes(list: &[String]) -> usize {
+    2 * size_of::<usize>() + list.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>()
 }
 
 /// Bytes of a hash map's table that has room for `capacity` elements: of eight buckets one stays free, and each has a byte of control.
@@ -107,6 +115,7 @@ mod tests {
 
         assert_eq!(lists.lists.len(), 1);
         assert_eq!(lists.numbers.len(), 0);
+        assert_eq!(lists.texts, 0);
         assert_eq!(lists.visible_to(&list(&["99"])), None);
     }
 

@@ -298,6 +298,11 @@ impl Records {
         self.slot(slot).list
     }
 
+    /// The number of the namespace list of the contact in each slot. Free slots have any.
+    pub fn lists_of_slots(&self) -> Vec<u32> {
+        self.slots.iter().map(|slot| slot.list).collect()
+    }
+
     /// The namespace lists of all contacts.
     pub const fn lists(&self) -> &NamespaceLists {
         &self.lists

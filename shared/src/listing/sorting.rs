@@ -60,67 +60,33 @@ fn pop_ascending_id(keys: &mut Vec<SortKey>) -> bool {
 }
 
 /// Bytes of a prefix.
-const PREFIX: usize = 24;
+const PREFIX: usize = 40;
 
-/// A contact with the start of its keys.
+/// Up to so many contacts that share a prefix are compared in full; more get another one, of what comes next in their keys.
+const FEW: usize = if cfg!(test) { 2 } else { 6 };
+
+/// What in the keys a prefix starts with.
+#[derive(Clone, Copy, Default)]
+struct Start {
+    /// The first key that still matters.
+    key: usize,
+    /// Of that key only the text matters: the folded forms are equal.
+    is_text: bool,
+    /// So many bytes after that are equal as well.
+    skip: usize,
+}
+
+/// A contact with a part of its keys.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Keyed {
-    /// Bytes that compare as the keys do, as far as they reach.
+    /// Bytes that compare as the keys do, as far as they tell.
     prefix: [u64; PREFIX / 8],
     /// The contact's place among all by id.
     by_id: u32,
-    /// Where the keys go on beyond what the prefix says, in bytes; greater than [`PREFIX`] when it says all.
+    /// How many of the bytes tell something. There is no more to tell when it is greater than [`PREFIX`].
     told: u8,
-}
-
-/// Writes a prefix.
-struct Prefix {
-    bytes: [u8; PREFIX],
-    len: usize,
-    /// Whether something did not fit, or could not be put into bytes.
-    is_cut: bool,
-}
-
-impl Prefix {
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
-        } else {
-            self.is_cut = true;
-        }
-    }
-
-    fn extend(&mut self, bytes: impl IntoIterator<Item = u8>) {
-        for byte in bytes {
-            self.push(byte);
-            if self.is_cut {
-                break;
-            }
-        }
-    }
-
-    /// An absent text is 0. A present one is its folded bytes, each increased by 2, a 1, and a byte for how the text differs from
-    /// that. UTF-8 has no byte above 0xf4.
-    fn push_text(&mut self, value: Option<Value<'_>>, flip: u8) {
-        let Some(value) = value else { return self.push(flip) };
-        let (folded, is_lower) = value.folded();
-        // What is beyond the prefix is not worth a look.
-        let folded = &folded[..folded.len().min(PREFIX)];
-        if is_lower {
-            self.extend(folded.iter().map(|byte| (byte + 2) ^ flip));
-        } else {
-            self.extend(folded.iter().map(|byte| (byte.to_ascii_lowercase() + 2) ^ flip));
-        }
-        self.push(1 ^ flip);
-        match value {
-            Value::Capitals(_) => self.push(2 ^ flip),
-            Value::Folded(_) => self.push(3 ^ flip),
-            // Where such a text belongs among those depends on which of its letters differ. The zeros that follow here sort it before
-            // all with the same folded form, so that whoever settles this meets it first.
-            Value::Ascii(_) | Value::Both(..) => self.is_cut = true,
-        }
-    }
+    /// The key that comes next.
+    key: u8,
 }
 
 /// Sorts contacts, which are in the order of their ids, by these keys and then by id.
@@ -128,26 +94,80 @@ pub(super) fn sort(records: &Records, by_id: &[u32], keys: &[SortKey]) -> Vec<u3
     if keys.is_empty() {
         return by_id.to_vec();
     }
-    let mut keyed: Vec<Keyed> = (0..).zip(by_id).map(|(rank, &slot)| key(records, slot, rank, keys)).collect();
-    keyed.sort_unstable();
+    let sorter = Sorter { records, by_id, keys };
+    let mut keyed: Vec<Keyed> = (0..by_id.len() as u32).map(|by_id| sorter.keyed(by_id, Start::default())).collect();
+    sorter.sort(&mut keyed, Start::default());
+    keyed.iter().map(|keyed| sorter.slot(keyed)).collect()
+}
 
-    let slot = |keyed: &Keyed| by_id[keyed.by_id as usize];
-    let compare =
-        |one: &Keyed, other: &Keyed| records.compare_keys(slot(one), slot(other), keys).then(one.by_id.cmp(&other.by_id));
-    let mut rest = &mut keyed[..];
-    while let Some(first) = rest.first() {
-        let (group, after) = if usize::from(first.told) > PREFIX {
-            rest.split_at_mut(1)
-        } else {
-            let same = rest.iter().take_while(|other| starts_equal(first, other)).count();
-            rest.split_at_mut(same)
-        };
-        if !group.is_sorted_by(|one, other| compare(one, other) != Ordering::Greater) {
-            group.sort_unstable_by(compare);
-        }
-        rest = after;
+struct Sorter<'a> {
+    records: &'a Records,
+    by_id: &'a [u32],
+    keys: &'a [SortKey],
+}
+
+impl Sorter<'_> {
+    fn slot(&self, keyed: &Keyed) -> u32 {
+        self.by_id[keyed.by_id as usize]
     }
-    keyed.iter().map(slot).collect()
+
+    fn compare(&self, one: &Keyed, other: &Keyed) -> Ordering {
+        self.records.compare_keys(self.slot(one), self.slot(other), self.keys).then(one.by_id.cmp(&other.by_id))
+    }
+
+    /// Sorts contacts whose prefixes start there, and who are equal before that.
+    fn sort(&self, keyed: &mut [Keyed], start: Start) {
+        keyed.sort_unstable();
+        let mut rest = keyed;
+        while let Some(first) = rest.first().copied() {
+            let told = usize::from(first.told);
+            let len = if told > PREFIX { 1 } else { rest.iter().take_while(|other| starts_equal(&first, other)).count() };
+            let (group, after) = rest.split_at_mut(len);
+            if len > FEW {
+                let start = if told == PREFIX {
+                    Start { skip: start.skip + PREFIX, ..start }
+                } else {
+                    Start { key: usize::from(first.key), is_text: true, skip: 0 }
+                };
+                group.iter_mut().for_each(|keyed| *keyed = self.keyed(keyed.by_id, start));
+                self.sort(group, start);
+            } else if len > 1 {
+                group.sort_unstable_by(|one, other| self.compare(one, other));
+            }
+            rest = after;
+        }
+    }
+
+    fn keyed(&self, by_id: u32, start: Start) -> Keyed {
+        let slot = self.by_id[by_id as usize];
+        let mut prefix = Prefix { bytes: [0; PREFIX], len: 0, skip: start.skip, is_cut: false };
+        let mut next = start.key;
+        for (number, key) in (0..).zip(self.keys).skip(start.key) {
+            next = number;
+            let flip = if key.descending { 0xff } else { 0 };
+            let moment = |millis: i64| (millis ^ i64::MIN).to_be_bytes().map(|byte| byte ^ flip);
+            match key.field {
+                SortField::Id => prefix.extend(&by_id.to_be_bytes().map(|byte| byte ^ flip), |byte| byte),
+                SortField::CreatedAt => prefix.extend(&moment(self.records.slot(slot).created_at), |byte| byte),
+                SortField::UpdatedAt => prefix.extend(&moment(self.records.slot(slot).updated_at), |byte| byte),
+                SortField::Disabled => prefix.push(u8::from(self.records.disabled(slot)) ^ flip),
+                field => {
+                    let value = self.records.value(slot, field);
+                    if start.is_text && number == start.key {
+                        prefix.push_text(value, flip);
+                    } else {
+                        prefix.push_value(value, flip);
+                    }
+                }
+            }
+            if prefix.is_cut {
+                break;
+            }
+        }
+        let word = |number: usize| u64::from_be_bytes(std::array::from_fn(|byte| prefix.bytes[8 * number + byte]));
+        let told = if prefix.is_cut { prefix.len as u8 } else { u8::MAX };
+        Keyed { prefix: std::array::from_fn(word), by_id, told, key: next as u8 }
+    }
 }
 
 /// Whether the other prefix starts as the first one does, as far as that tells.
@@ -160,25 +180,69 @@ fn starts_equal(first: &Keyed, other: &Keyed) -> bool {
     })
 }
 
-fn key(records: &Records, slot: u32, by_id: u32, keys: &[SortKey]) -> Keyed {
-    let mut prefix = Prefix { bytes: [0; PREFIX], len: 0, is_cut: false };
-    for key in keys {
-        let flip = if key.descending { 0xff } else { 0 };
-        let moment = |millis: i64| (millis ^ i64::MIN).to_be_bytes().map(|byte| byte ^ flip);
-        match key.field {
-            SortField::Id => prefix.extend(by_id.to_be_bytes().map(|byte| byte ^ flip)),
-            SortField::CreatedAt => prefix.extend(moment(records.slot(slot).created_at)),
-            SortField::UpdatedAt => prefix.extend(moment(records.slot(slot).updated_at)),
-            SortField::Disabled => prefix.push(u8::from(records.disabled(slot)) ^ flip),
-            field => prefix.push_text(records.value(slot, field), flip),
-        }
-        if prefix.is_cut {
-            break;
+/// Writes a prefix.
+struct Prefix {
+    bytes: [u8; PREFIX],
+    len: usize,
+    /// Bytes that are left out before the prefix begins.
+    skip: usize,
+    /// Whether something did not fit, or could not be put into bytes.
+    is_cut: bool,
+}
+
+impl Prefix {
+    fn push(&mut self, byte: u8) {
+        if self.skip > 0 {
+            self.skip -= 1;
+        } else if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        } else {
+            self.is_cut = true;
         }
     }
-    let word = |number: usize| u64::from_be_bytes(std::array::from_fn(|byte| prefix.bytes[8 * number + byte]));
-    let told = if prefix.is_cut { prefix.len as u8 } else { u8::MAX };
-    Keyed { prefix: std::array::from_fn(word), by_id, told }
+
+    fn extend(&mut self, bytes: &[u8], form: impl Fn(u8) -> u8) {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        let bytes = &bytes[skipped..];
+        let room = &mut self.bytes[self.len..];
+        room.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = form(byte));
+        self.is_cut = bytes.len() > room.len();
+        self.len += bytes.len().min(room.len());
+    }
+
+    /// An absent text is 0. A present one is its folded bytes, each increased by 2, a 1, and a byte for how the text differs from
+    /// that. UTF-8 has no byte above 0xf4.
+    fn push_value(&mut self, value: Option<Value<'_>>, flip: u8) {
+        let Some(value) = value else { return self.push(flip) };
+        let (folded, is_lower) = value.folded();
+        if is_lower {
+            self.extend(folded, |byte| (byte + 2) ^ flip);
+        } else {
+            self.extend(folded, |byte| (byte.to_ascii_lowercase() + 2) ^ flip);
+        }
+        if self.is_cut {
+            return;
+        }
+        self.push(1 ^ flip);
+        match value {
+            Value::Capitals(_) => self.push(2 ^ flip),
+            Value::Folded(_) => self.push(3 ^ flip),
+            // Where such a text belongs among those depends on which of its letters differ. The zeros that follow here sort it before
+            // all with the same folded form, so that it stands first in the group that has to be looked at.
+            Value::Ascii(_) | Value::Both(..) => self.is_cut = true,
+        }
+    }
+
+    /// The text itself, in the same way.
+    fn push_text(&mut self, value: Option<Value<'_>>, flip: u8) {
+        let Some(value) = value else { return self.push(flip) };
+        self.extend(&value.text(), |byte| (byte + 2) ^ flip);
+        if !self.is_cut {
+            self.push(1 ^ flip);
+        }
+    }
 }
 
 #[cfg(test)]

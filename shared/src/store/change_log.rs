@@ -26,6 +26,14 @@ pub struct LogRange {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogPosition(Item);
 
+impl LogPosition {
+    /// The moment of the entry at which the page ended.
+    pub fn updated_at(&self) -> Option<Timestamp> {
+        let digits = self.0.get("updatedAt")?.as_n().ok()?;
+        digits.parse().ok().map(Timestamp::from_millis)
+    }
+}
+
 /// One page of the change log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogPage {

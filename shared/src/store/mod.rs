@@ -13,7 +13,7 @@ mod write;
 pub use change_log::{LogPage, LogPosition, LogRange};
 pub use idempotency::{Creation, IdempotencyKey};
 pub use sdk_error::{SdkFailure, classify};
-pub use write::Precondition;
+pub use write::{BATCH_ITEMS, Precondition};
 
 use std::collections::HashMap;
 
