@@ -106,6 +106,9 @@ pub enum KeysError {
     /// DynamoDB refuses, or does not answer.
     #[error("The table of API keys cannot be used: {0}.")]
     Refused(String),
+    /// More namespaces than one condition of DynamoDB can name.
+    #[error("A key can have at most {MAXIMUM_NAMESPACES} namespaces.")]
+    TooManyNamespaces,
     /// There is no such key, or it is revoked already.
     #[error("No valid key has the id {0}; `contacts keys list` shows them.")]
     NotFound(String),
@@ -117,6 +120,9 @@ impl From<shared::error::Error> for KeysError {
         KeysError::Refused(error.source().map_or_else(|| error.to_string(), causes))
     }
 }
+
+/// The most namespaces of a key: a write names them all in its condition, and DynamoDB takes 4 KB of that.
+const MAXIMUM_NAMESPACES: usize = 100;
 
 /// Runs a command and returns what it prints.
 ///
@@ -138,6 +144,9 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
                 if !distinct.contains(&namespace) {
                     distinct.push(namespace);
                 }
+            }
+            if distinct.len() > MAXIMUM_NAMESPACES {
+                return Err(KeysError::TooManyNamespaces);
             }
             let record = KeyRecord {
                 hash: key.hash(),

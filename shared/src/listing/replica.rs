@@ -24,6 +24,8 @@ const LIFE_WITHOUT_REFRESH: i64 = 12 * 60 * 60 * 1_000;
 /// How long the index remembers a deletion, in milliseconds: as long as its tombstone is in the change log.
 const TOMBSTONE_MEMORY: i64 = 24 * 60 * 60 * 1_000;
 
+const HOUR: i64 = 60 * 60 * 1_000;
+
 /// How many entries a long refresh may read again within a call. After a bulk import it would be many more; they are read beside
 /// the calls then.
 const LONG_REFRESH_ENTRIES: usize = 250;
@@ -237,7 +239,9 @@ impl Replica {
     fn measure(&self) {
         let mut index = self.write();
         if let Some(index) = index.as_mut() {
-            index.forget_tombstones_before(self.last_used().plus_millis(-TOMBSTONE_MEMORY));
+            // Once an hour: it looks at every tombstone.
+            let oldest = self.last_used().millis().saturating_sub(TOMBSTONE_MEMORY);
+            index.forget_tombstones_before(Timestamp::from_millis(oldest - oldest.rem_euclid(HOUR)));
             self.memory.store(index.memory_bytes(), Ordering::Relaxed);
         }
     }
