@@ -141,7 +141,7 @@ pub fn local_client(endpoint: &str) -> Client {
     Client::from_conf(config)
 }
 
-/// Three tries, the second after some 50 ms: what lasts longer is the client's `Retry-After`.
+/// Three tries, the second within a second: what lasts longer is the client's `Retry-After`.
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3)
 }

@@ -434,6 +434,24 @@ async fn a_throttled_load_fails_as_a_whole_and_the_next_one_is_complete() {
 }
 
 #[tokio::test]
+async fn a_load_that_gets_throttled_now_and_then_goes_on() {
+    let database = Database::start().await;
+    for number in 0..40 {
+        database.create(&format!("contact {number}")).await;
+    }
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, ListConfig { page_entries: 4, ..patient() }).await;
+    // More refusals in a row than one request has tries.
+    let mut queries = 0;
+    trouble.refuse(move |operation| {
+        queries += u32::from(operation == "Query");
+        (5..9).contains(&queries)
+    });
+
+    assert_eq!(instance.all().await.len(), 40);
+}
+
+#[tokio::test]
 async fn a_throttled_refresh_fails_and_the_next_one_shows_all() {
     let database = Database::start().await;
     database.create("before").await;

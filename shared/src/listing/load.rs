@@ -4,6 +4,7 @@
 //! cut in the middle, and each part is read from both ends until the two readers meet: wherever the contacts are, at least
 //! two readers work on them, and what they read twice is a page at the most.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join;
@@ -16,7 +17,7 @@ use crate::timestamp::Timestamp;
 
 /// A tenant's whole change log.
 pub struct Loaded {
-    /// Its entries, from the oldest to the newest; some can be there twice.
+    /// Its entries, in no order; some can be there twice.
     pub entries: Vec<IndexEntry>,
     /// How many pages were read. More than one were not read at the same moment.
     pub pages: usize,
@@ -28,7 +29,7 @@ pub struct Loaded {
 ///
 /// [`Error::Unavailable`] and [`Error::Internal`], when any of the requests failed.
 pub async fn load(store: &Store, meter: &Meter, tenant: &str, page_entries: u32) -> Result<Loaded, Error> {
-    let log = Log { store, meter, tenant, page_entries };
+    let log = Log { store, meter, tenant, page_entries, pages: AtomicUsize::new(0) };
     let always = LogRange { from: Timestamp::from_millis(i64::MIN), to: Timestamp::from_millis(i64::MAX) };
     let mut loaded = Loaded { entries: Vec::new(), pages: 0 };
 
@@ -54,7 +55,6 @@ pub async fn load(store: &Store, meter: &Meter, tenant: &str, page_entries: u32)
             rest.into_iter().for_each(|entries| loaded.take(entries));
         }
     }
-    loaded.entries.sort_by_key(|entry| entry.updated_at);
     Ok(loaded)
 }
 
@@ -70,11 +70,32 @@ struct Log<'a> {
     meter: &'a Meter,
     tenant: &'a str,
     page_entries: u32,
+    /// How many pages all readers together have got.
+    pages: AtomicUsize,
 }
 
 impl Log<'_> {
+    /// One page. A large tenant is more than a partition gives in a second, so its readers get throttled by what they do themselves:
+    /// a page that DynamoDB refuses is asked for again as long as other pages came since it did so before.
     async fn page(&self, range: LogRange, descending: bool, position: Option<LogPosition>) -> Result<LogPage, Error> {
-        self.store.change_log(self.meter, self.tenant, range, descending, position, self.page_entries).await
+        let mut pages_at_last_failure = 0;
+        loop {
+            let page =
+                self.store.change_log(self.meter, self.tenant, range, descending, position.clone(), self.page_entries).await;
+            match page {
+                Err(Error::Unavailable(source)) => {
+                    let pages = self.pages.load(Ordering::Relaxed);
+                    if pages == pages_at_last_failure {
+                        return Err(Error::Unavailable(source));
+                    }
+                    pages_at_last_failure = pages;
+                }
+                page => {
+                    self.pages.fetch_add(1, Ordering::Relaxed);
+                    return page;
+                }
+            }
+        }
     }
 }
 

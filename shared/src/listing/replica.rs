@@ -249,11 +249,11 @@ impl Replica {
     fn keep_recent(&self, entries: &[IndexEntry], now: Timestamp) {
         let mut recent = self.recent_entries();
         let oldest = now.plus_millis(-self.config.long_overlap);
-        let newest = entries.iter().filter(|entry| entry.updated_at >= oldest).rev().take(RECENT_ENTRIES);
-        let mut newest: Vec<IndexEntry> = newest.cloned().collect();
-        newest.reverse();
+        let mut newest: Vec<&IndexEntry> = entries.iter().filter(|entry| entry.updated_at >= oldest).collect();
+        newest.sort_by_key(|entry| entry.updated_at);
+        newest.drain(..newest.len().saturating_sub(RECENT_ENTRIES));
         recent.retain(|kept| newest.iter().all(|entry| entry.id != kept.id || entry.version < kept.version));
-        recent.extend(newest);
+        recent.extend(newest.into_iter().cloned());
         self.forget_old(&mut recent, now);
     }
 
