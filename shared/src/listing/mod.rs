@@ -162,17 +162,15 @@ impl Lists {
             _ if !replica.is_loaded() => self.read_range(meter, &replica, query, now).await?,
             _ => None,
         };
-        if let Some(view) = view {
-            return self.page(meter, &replica, &RwLock::new(Some(view)), caller, query, now).await;
-        }
-        loop {
-            replica.refresh(meter, now).await?;
-            self.keep_within_memory(&replica);
-            // Another tenant's list can have pushed this one out already; it is loaded again then.
-            if replica.is_loaded() {
-                return self.page(meter, &replica, replica.index(), caller, query, now).await;
+        let index = match view {
+            Some(view) => Arc::new(RwLock::new(view)),
+            None => {
+                let index = replica.refresh(meter, now).await?;
+                self.keep_within_memory(&replica);
+                index
             }
-        }
+        };
+        self.page(meter, &replica, &index, caller, query, now).await
     }
 
     fn replica(&self, tenant: &str) -> Arc<Replica> {
@@ -243,22 +241,13 @@ impl Lists {
         &self,
         meter: &Meter,
         replica: &Replica,
-        index: &RwLock<Option<ContactIndex>>,
+        index: &RwLock<ContactIndex>,
         caller: &Caller,
         query: &ListQuery,
         now: Timestamp,
     ) -> Result<Page, Error> {
         for _ in 0..MAXIMUM_ROUNDS {
-            let selection = meter.index(|| {
-                let index = index.read().unwrap_or_else(PoisonError::into_inner);
-                index.as_ref().map(|index| index.select(query, &caller.namespaces))
-            });
-            let Some(selection) = selection else {
-                // The index was pushed out of memory in between.
-                replica.refresh(meter, now).await?;
-                continue;
-            };
-
+            let selection = meter.index(|| replica::read(index).select(query, &caller.namespaces));
             let mut contacts: HashMap<ObjectId, Arc<Contact>> = HashMap::with_capacity(selection.rows.len());
             let mut missing = Vec::new();
             for row in &selection.rows {
@@ -303,9 +292,7 @@ impl Lists {
             }
             meter.index(|| {
                 replica.apply(&learned, now);
-                if let Some(index) = index.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    index.apply_all(&learned);
-                }
+                replica::write(index).apply_all(&learned);
             });
         }
         Err(Error::Unavailable("the contacts of the page kept changing while it was read".into()))

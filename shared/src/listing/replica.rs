@@ -33,6 +33,9 @@ const LONG_REFRESH_ENTRIES: usize = 250;
 /// How many of the newest entries outlive the index.
 const RECENT_ENTRIES: usize = 250;
 
+/// An index that lists read at the same time. Who has it can finish with it, though the replica is unloaded meanwhile.
+pub type SharedIndex = Arc<RwLock<ContactIndex>>;
+
 /// One tenant's index, or the place for it.
 #[derive(Debug)]
 pub struct Replica {
@@ -40,7 +43,7 @@ pub struct Replica {
     config: ListConfig,
     tenant: String,
     number: u64,
-    index: Arc<RwLock<Option<ContactIndex>>>,
+    index: Mutex<Option<SharedIndex>>,
     refresh: SharedRefresh,
     /// When the change log was last read to its end, and when far back.
     refreshed: AtomicI64,
@@ -60,7 +63,7 @@ impl Replica {
             config,
             tenant: tenant.to_owned(),
             number,
-            index: Arc::default(),
+            index: Mutex::default(),
             refresh: SharedRefresh::default(),
             refreshed: AtomicI64::new(i64::MIN),
             refreshed_long: AtomicI64::new(i64::MIN),
@@ -81,14 +84,9 @@ impl Replica {
         self.number
     }
 
-    /// The index, or nothing while it is not loaded.
-    pub fn index(&self) -> &RwLock<Option<ContactIndex>> {
-        &self.index
-    }
-
     /// Whether the index is there.
     pub fn is_loaded(&self) -> bool {
-        self.read().is_some()
+        self.index().is_some()
     }
 
     /// Says that the replica is in use at `now`.
@@ -108,36 +106,42 @@ impl Replica {
 
     /// Gives the index's memory back.
     pub fn unload(&self) {
-        *self.write() = None;
+        *self.place() = None;
         self.memory.store(0, Ordering::Relaxed);
     }
 
-    /// Brings the index to the state of the change log: all that was in it when this call started is in the index when it ends.
+    /// The index in the state of the change log: all that was in that when this call started.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] and [`Error::Internal`]. The index is what it was, or newer; it is never half loaded.
-    pub async fn refresh(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
-        self.refresh
-            .run(async || {
+    pub async fn refresh(&self, meter: &Meter, now: Timestamp) -> Result<SharedIndex, Error> {
+        loop {
+            let mut own = None;
+            let refresh = async || {
                 let refreshed = self.refreshed.load(Ordering::Relaxed);
                 let stale = now.millis().saturating_sub(refreshed) > LIFE_WITHOUT_REFRESH;
-                if !self.is_loaded() || stale {
-                    self.load(meter, now).await?;
-                } else {
-                    self.read_changes(meter, now).await?;
-                }
-                self.measure();
+                let index = match self.index().filter(|_| !stale) {
+                    Some(index) => self.read_changes(meter, &index, now).await.map(|()| index)?,
+                    None => self.load(meter, now).await?,
+                };
+                self.measure(&index);
+                own = Some(index);
                 Ok(())
-            })
-            .await
+            };
+            self.refresh.run(refresh).await?;
+            // Who shared another call's refresh can find the index unloaded again, by the list of another tenant.
+            if let Some(index) = own.or_else(|| self.index()) {
+                return Ok(index);
+            }
+        }
     }
 
     /// Takes entries that were read elsewhere, so that no later list is older than what the caller is shown.
     pub fn apply(&self, entries: &[IndexEntry], now: Timestamp) {
         self.keep_recent(entries, now);
-        if let Some(index) = self.write().as_mut() {
-            index.apply_all(entries);
+        if let Some(index) = self.index() {
+            write(&index).apply_all(entries);
         }
     }
 
@@ -148,26 +152,29 @@ impl Replica {
         recent.iter().cloned().collect()
     }
 
-    async fn load(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
+    async fn load(&self, meter: &Meter, now: Timestamp) -> Result<SharedIndex, Error> {
         let loaded = load(&self.store, meter, &self.tenant, self.config.page_entries).await?;
         let pages = loaded.pages;
-        meter.index(|| {
+        let index = meter.index(|| {
             self.keep_recent(&loaded.entries, now);
             let mut index = ContactIndex::from_entries(loaded.entries);
             index.apply_all(&self.recent(now));
-            *self.write() = Some(index);
+            Arc::new(RwLock::new(index))
         });
         self.refreshed.store(now.millis(), Ordering::Relaxed);
         self.refreshed_long.store(now.millis(), Ordering::Relaxed);
         if pages > 1 {
             // A contact that changed while the pages were read can have moved from one not yet read to one read already.
-            self.read_changes(meter, now).await?;
+            self.read_changes(meter, &index, now).await?;
         }
-        Ok(())
+        *self.place() = Some(Arc::clone(&index));
+        // What other calls learned while this one was loading.
+        write(&index).apply_all(&self.recent(now));
+        Ok(index)
     }
 
     /// Reads what is new in the change log. `now` is when the call started, which is before this reads anything.
-    async fn read_changes(&self, meter: &Meter, now: Timestamp) -> Result<(), Error> {
+    async fn read_changes(&self, meter: &Meter, index: &SharedIndex, now: Timestamp) -> Result<(), Error> {
         // By the clock of this machine: entries up to the last refresh less the overlap are known. If the clock went back since,
         // others may write earlier times than it had shown.
         let last = now.millis().min(self.refreshed.load(Ordering::Relaxed));
@@ -178,7 +185,7 @@ impl Replica {
             now.millis().abs_diff(self.refreshed_long.load(Ordering::Relaxed)) >= self.config.long_every.unsigned_abs();
         let long_is_cheap = || {
             let since = Timestamp::from_millis(long);
-            self.read().as_ref().is_none_or(|index| index.count_updated_since(since) <= LONG_REFRESH_ENTRIES)
+            read(index).count_updated_since(since) <= LONG_REFRESH_ENTRIES
         };
         let since = match long_is_due {
             true if long_is_cheap() => {
@@ -186,7 +193,7 @@ impl Replica {
                 long
             }
             true => {
-                self.read_far_back_beside_the_calls(long, now);
+                self.read_far_back_beside_the_calls(index, long, now);
                 short
             }
             false => short,
@@ -196,7 +203,10 @@ impl Replica {
         let mut position = None;
         loop {
             let page = self.store.change_log(meter, &self.tenant, range, false, position, self.config.page_entries).await?;
-            meter.index(|| self.apply(&page.entries, now));
+            meter.index(|| {
+                self.keep_recent(&page.entries, now);
+                write(index).apply_all(&page.entries);
+            });
             position = page.next;
             if position.is_none() {
                 break;
@@ -208,13 +218,13 @@ impl Replica {
 
     /// Reads again what was written in the last minutes, without a call waiting for it. A try that fails is made again with the
     /// next call.
-    fn read_far_back_beside_the_calls(&self, since: i64, now: Timestamp) {
+    fn read_far_back_beside_the_calls(&self, index: &SharedIndex, since: i64, now: Timestamp) {
         if self.long_refresh_under_way.swap(true, Ordering::AcqRel) {
             return;
         }
         self.refreshed_long.store(now.millis(), Ordering::Relaxed);
         let under_way = Ended(Arc::clone(&self.long_refresh_under_way));
-        let (store, tenant, index) = (self.store.clone(), self.tenant.clone(), Arc::clone(&self.index));
+        let (store, tenant, index) = (self.store.clone(), self.tenant.clone(), Arc::clone(index));
         let page_entries = self.config.page_entries;
         let range = LogRange { from: Timestamp::from_millis(since), to: now };
         tokio::spawn(async move {
@@ -225,9 +235,7 @@ impl Replica {
                     Ok(page) => page,
                     Err(error) => return tracing::warn!(tenant, "a long refresh failed: {error}"),
                 };
-                if let Some(index) = index.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
-                    index.apply_all(&page.entries);
-                }
+                write(&index).apply_all(&page.entries);
                 position = page.next;
                 if position.is_none() {
                     return;
@@ -236,14 +244,13 @@ impl Replica {
         });
     }
 
-    fn measure(&self) {
-        let mut index = self.write();
-        if let Some(index) = index.as_mut() {
-            // Once an hour: it looks at every tombstone.
-            let oldest = self.last_used().millis().saturating_sub(TOMBSTONE_MEMORY);
-            index.forget_tombstones_before(Timestamp::from_millis(oldest - oldest.rem_euclid(HOUR)));
-            self.memory.store(index.memory_bytes(), Ordering::Relaxed);
-        }
+    fn measure(&self, index: &SharedIndex) {
+        let mut index = write(index);
+        // Once an hour: it looks at every tombstone.
+        let oldest = self.last_used().millis().saturating_sub(TOMBSTONE_MEMORY);
+        index.forget_tombstones_before(Timestamp::from_millis(oldest - oldest.rem_euclid(HOUR)));
+        let bytes = if self.is_loaded() { index.memory_bytes() } else { 0 };
+        self.memory.store(bytes, Ordering::Relaxed);
     }
 
     fn keep_recent(&self, entries: &[IndexEntry], now: Timestamp) {
@@ -268,13 +275,23 @@ impl Replica {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Option<ContactIndex>> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    fn index(&self) -> Option<SharedIndex> {
+        self.place().clone()
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Option<ContactIndex>> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    fn place(&self) -> MutexGuard<'_, Option<SharedIndex>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Reads an index.
+pub fn read(index: &RwLock<ContactIndex>) -> RwLockReadGuard<'_, ContactIndex> {
+    index.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes an index.
+pub fn write(index: &RwLock<ContactIndex>) -> RwLockWriteGuard<'_, ContactIndex> {
+    index.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes a flag back when what it stands for has ended, however it did.
