@@ -2,6 +2,7 @@
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::contact::{Contact, ContactJson};
@@ -13,6 +14,11 @@ pub type Response = HttpResponse<String>;
 
 /// The header that marks the answer to a repeated create.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// What a path in a URI cannot hold as it is, besides what is not ASCII.
+/// Source: <https://url.spec.whatwg.org/#path-percent-encode-set>.
+const NOT_IN_A_PATH: AsciiSet =
+    CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
 
 /// The most bytes that a function may answer, less what surrounds the body: 6 MB of JSON, in which the body is a string.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -80,7 +86,7 @@ pub fn contact(status: StatusCode, contact: &Contact) -> Result<Response, Error>
 /// [`Error::Internal`] when the contact cannot be written as JSON.
 pub fn created(path: &str, created: &Contact) -> Result<Response, Error> {
     let mut response = contact(StatusCode::CREATED, created)?;
-    let location = format!("{}/{}", path.trim_end_matches('/'), created.id);
+    let location = format!("{}/{}", utf8_percent_encode(path.trim_end_matches('/'), &NOT_IN_A_PATH), created.id);
     let location = HeaderValue::try_from(location).map_err(|error| Error::Internal(error.into()))?;
     response.headers_mut().insert(LOCATION, location);
     Ok(response)

@@ -1,1 +1,30 @@
-//! placeholder
+//! What the black-box tests share: an API to call, contacts to call it with, and the plain model that its lists are held against.
+//!
+//! Without further ado every [`App`] is the whole API in this process, on free ports, over an engine in memory. These environment
+//! variables send the same tests elsewhere:
+//!
+//! - `TEST_DYNAMODB_ENDPOINT`: the API is still in this process, but over this engine, with tables of its own for each app.
+//! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one that is deployed there. Tests that need more than one key, a look into
+//!   DynamoDB or contacts that nobody else changes are skipped, and say so.
+//!
+//! `PROPTEST_CASES` raises the number of cases of every property.
+
+mod answer;
+mod app;
+mod caller;
+mod contact;
+pub mod history;
+mod model;
+mod poll;
+mod program;
+mod property;
+mod raw;
+
+pub use answer::Answer;
+pub use app::App;
+pub use caller::{Caller, Request};
+pub use contact::{Contact, ContactBody, contact, is_object_id, millis};
+pub use model::{Model, Query};
+pub use poll::eventually;
+pub use program::{Finished, Program, Serving};
+pub use property::{holds_for_all, runtime};

@@ -1,0 +1,19 @@
+//! The contract, sentence by sentence, as a client of the API meets it.
+
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
+
+mod bad_input;
+mod callers;
+mod create;
+mod delete;
+mod events;
+mod gateway;
+mod get;
+mod histories;
+mod hostile_input;
+mod idempotent_creation;
+mod list;
+mod pages;
+mod search;
+mod sort;
+mod update;

@@ -1,0 +1,356 @@
+//! What a list costs: DynamoDB requests, capacity units and time, against the number of contacts.
+//!
+//! `cargo bench -p tests --bench list_cost` fills the local engine with 1,000, 10,000 and 100,000 contacts, asks for lists of every
+//! kind over HTTP, and writes the tables of `docs/performance.md` and the plot beside it. With `LIST_COST_SIZES=5000,50000` it takes
+//! those sizes instead, and only prints.
+//!
+//! Requests and units are what the answers say in `X-DynamoDB-Requests` and `X-DynamoDB-Capacity`. For comparison it does what an API
+//! does that has nothing but cursors: it follows them to the page, and on to the end for the total.
+
+use std::env;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use contacts::engine::{Engine, Storage};
+use contacts::lifelike::Lifelike;
+use contacts::seed;
+use contacts::serve::{self, Running};
+use plotters::prelude::*;
+use reqwest::Response;
+use serde_json::{Value, json};
+use shared::contact::Contact;
+use shared::listing::ListConfig;
+use shared::timestamp::Timestamp;
+
+const SIZES: [u64; 3] = [1_000, 10_000, 100_000];
+
+/// The seed of the contacts, who are the same people in every run.
+const SEED: u64 = 1;
+
+/// How often a warm list is asked for; the median counts.
+const TIMES: usize = 25;
+
+/// Entries that a page of the table is asked for, a little more than 1 MB holds.
+const CURSOR_ENTRIES: i32 = 2_500;
+
+type Failure = Box<dyn Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let given = env::var("LIST_COST_SIZES").ok();
+    let sizes = match &given {
+        Some(text) => text.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?,
+        None => SIZES.to_vec(),
+    };
+    let mut results = Vec::new();
+    for size in sizes {
+        results.push(measure(size).await?);
+    }
+
+    let report = report(&results)?;
+    println!("{report}");
+    if given.is_none() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        insert(&docs.join("performance.md"), &report)?;
+        plot(&docs.join("list-cost.svg"), &results)?;
+    }
+    Ok(())
+}
+
+/// What one list costs, or several of one kind: the most requests and units, and the median of the times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    requests: u32,
+    units: f64,
+    milliseconds: f64,
+}
+
+impl Cost {
+    fn of_all(costs: &[Cost]) -> Cost {
+        let mut milliseconds: Vec<f64> = costs.iter().map(|cost| cost.milliseconds).collect();
+        milliseconds.sort_by(f64::total_cmp);
+        Cost {
+            requests: costs.iter().map(|cost| cost.requests).max().unwrap_or_default(),
+            units: costs.iter().map(|cost| cost.units).fold(0.0, f64::max),
+            milliseconds: milliseconds.get(costs.len() / 2).copied().unwrap_or_default(),
+        }
+    }
+
+    fn cell(self) -> String {
+        let units = if self.units < 100.0 { format!("{:.1}", self.units) } else { grouped(self.units.round() as u64) };
+        let time =
+            if self.milliseconds < 10.0 { format!("{:.1}", self.milliseconds) } else { format!("{:.0}", self.milliseconds) };
+        format!("{} · {units} · {time}", self.requests)
+    }
+}
+
+/// A kind of list, at the three times of its life.
+struct Measured {
+    name: &'static str,
+    /// By an instance that knows nothing of the tenant yet.
+    cold: Cost,
+    /// After a contact has changed, with none of the page's contacts in the cache and nothing kept of earlier lists.
+    changed: Cost,
+    /// Again, with nothing changed.
+    again: Cost,
+}
+
+/// All lists of one number of contacts.
+struct Size {
+    contacts: u64,
+    seeded: Duration,
+    lists: Vec<Measured>,
+    cursors: Cost,
+}
+
+async fn measure(size: u64) -> Result<Size, Failure> {
+    let folder = tempfile::tempdir()?;
+    let engine = Engine::start(Storage::Folder(folder.path().to_owned()), 0).await?;
+    let endpoint = engine.endpoint().to_owned();
+    let begun = Timestamp::now();
+    let seeded = seed::run(seed::Options {
+        count: size,
+        tenant: "local".to_owned(),
+        namespace: "company1".to_owned(),
+        seed: Some(SEED),
+        data: PathBuf::new(),
+        dynamodb_endpoint: Some(endpoint.clone()),
+        table_prefix: String::new(),
+        contacts_table: None,
+    })
+    .await?;
+    println!("{seeded}");
+    let ended = Timestamp::now();
+    // What was written within the overlap would be read again with every list.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+
+    let uncached = Instance::start(&endpoint, ListConfig { cache: 0, ..ListConfig::default() }).await?;
+    let cached = Instance::start(&endpoint, ListConfig::default()).await?;
+    let some = uncached.ask(&[("page", "3")]).await?.1;
+    let ids: Vec<&str> = some["data"].as_array().into_iter().flatten().filter_map(|contact| contact["_id"].as_str()).collect();
+    let moved = ids.first().copied().ok_or("there is no contact to change")?;
+    let moment = |share: i64| (begun.millis() + (ended.millis() - begun.millis()) * share / 100).to_string();
+
+    let mut lists = Vec::new();
+    for (name, query) in queries(size, &ids, moment) {
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let fresh = Instance::start(&endpoint, ListConfig::default()).await?;
+        let cold = fresh.ask(&query).await?.0;
+        fresh.running.stop().await;
+
+        let mut changed = Vec::new();
+        uncached.ask(&query).await?;
+        for number in 0..TIMES {
+            uncached.change(moved, number).await?;
+            changed.push(uncached.ask(&query).await?.0);
+        }
+        let mut again = Vec::new();
+        cached.ask(&query).await?;
+        for _ in 0..TIMES {
+            again.push(cached.ask(&query).await?.0);
+        }
+        let list = Measured { name, cold, changed: Cost::of_all(&changed), again: Cost::of_all(&again) };
+        println!("{name}: {} | {} | {}", list.cold.cell(), list.changed.cell(), list.again.cell());
+        lists.push(list);
+    }
+    let cursors = walk(&cached.running).await?;
+    uncached.running.stop().await;
+    cached.running.stop().await;
+    engine.stop().await;
+    Ok(Size { contacts: size, seeded: seeded.elapsed, lists, cursors })
+}
+
+/// The lists that are asked for. `ids` are those of one page, and `moment` is when so many percent of the contacts were written.
+fn queries(size: u64, ids: &[&str], moment: impl Fn(i64) -> String) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+    let last = size / 25;
+    let people: Vec<Contact> = Lifelike::new(SEED, size, "company1", Timestamp::from_millis(0)).take(500).collect();
+    let names =
+        |count: usize| json!(people.iter().rev().take(count).map(|contact| &contact.name).collect::<Vec<_>>()).to_string();
+    let page = |number: u64| ("page", number.max(1).to_string());
+    let search = |words: &str| ("search", words.to_owned());
+    let sort = |fields: &str| ("sort", fields.to_owned());
+    vec![
+        ("page 1", vec![page(1)]),
+        ("page in the middle", vec![page(last / 2)]),
+        ("last page", vec![page(last)]),
+        ("`_id`, 25 of them", vec![("_id", json!(ids).to_string())]),
+        ("`name`, one", vec![("name", names(1))]),
+        ("`name`, 20 of them", vec![("name", names(20))]),
+        ("`search`, many match", vec![search("mohammed")]),
+        ("`search`, many match, page 2", vec![search("محمد"), page(2)]),
+        ("`search`, few match", vec![search("ångström")]),
+        ("`search`, none matches", vec![search("quetzalcoatl")]),
+        ("`from_updatedAt`, 1 %", vec![("from_updatedAt", moment(99))]),
+        ("`from_updatedAt` and `to_updatedAt`, 50 %", vec![("from_updatedAt", moment(25)), ("to_updatedAt", moment(75))]),
+        ("`from__id`", vec![("from__id", ids.last().copied().unwrap_or_default().to_owned())]),
+        ("`sort=-updatedAt`", vec![sort("-updatedAt")]),
+        ("`sort=name`", vec![sort("name")]),
+        ("`sort=name`, last page", vec![sort("name"), page(last)]),
+        ("`sort=title,-name`, page in the middle", vec![sort("title,-name"), page(last / 2)]),
+        ("`search`, many match, `sort=-email`", vec![search("mohammed"), sort("-email")]),
+    ]
+}
+
+/// An instance of every function, and a client of it.
+struct Instance {
+    running: Running,
+    client: reqwest::Client,
+}
+
+impl Instance {
+    /// A new one over the tables that are there.
+    async fn start(endpoint: &str, list: ListConfig) -> Result<Instance, Failure> {
+        let options = serve::Options { port: 0, dynamodb_endpoint: Some(endpoint.to_owned()), list, ..serve::Options::default() };
+        Ok(Instance { running: serve::start(options).await?, client: reqwest::Client::new() })
+    }
+
+    /// Asks for a list, and returns what it cost and what it was.
+    async fn ask(&self, query: &[(&str, &str)]) -> Result<(Cost, Value), Failure> {
+        // Connected, and with the key checked for the next minute, before the clock runs.
+        self.client.get(format!("{}/client-contact/none", self.running.url)).send().await?.bytes().await?;
+        let request = self.client.get(format!("{}/client-contact", self.running.url)).query(query);
+        let start = Instant::now();
+        let answer = request.send().await?;
+        let (requests, units) = (number(&answer, "x-dynamodb-requests")?, number(&answer, "x-dynamodb-capacity")?);
+        let body = answer.error_for_status()?.bytes().await?;
+        let milliseconds = start.elapsed().as_secs_f64() * 1_000.0;
+        Ok((Cost { requests: requests as u32, units, milliseconds }, serde_json::from_slice(&body)?))
+    }
+
+    /// Changes one contact.
+    async fn change(&self, id: &str, number: usize) -> Result<(), Failure> {
+        let body = json!({ "extra_info": format!("Changed {number} times.") });
+        let request = self.client.put(format!("{}/client-contact/{id}", self.running.url)).json(&body);
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+}
+
+fn number(answer: &Response, header: &str) -> Result<f64, Failure> {
+    let value = answer.headers().get(header).ok_or_else(|| format!("the answer has no {header}"))?;
+    Ok(value.to_str()?.parse()?)
+}
+
+/// Follows the cursors of the table from the first contact to the last, which is what the last page takes, and the total of any.
+async fn walk(running: &Running) -> Result<Cost, Failure> {
+    let mut cost = Cost::default();
+    let mut position = None;
+    let start = Instant::now();
+    loop {
+        let page = running
+            .client
+            .query()
+            .table_name(&running.contacts_table)
+            .key_condition_expression("#tenant = :tenant")
+            .expression_attribute_names("#tenant", "tenant")
+            .expression_attribute_values(":tenant", AttributeValue::S("local".to_owned()))
+            .limit(CURSOR_ENTRIES)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .set_exclusive_start_key(position)
+            .send()
+            .await?;
+        cost.requests += 1;
+        cost.units += page.consumed_capacity.and_then(|consumed| consumed.capacity_units).unwrap_or_default();
+        position = page.last_evaluated_key;
+        if position.is_none() {
+            break;
+        }
+    }
+    cost.milliseconds = start.elapsed().as_secs_f64() * 1_000.0;
+    Ok(cost)
+}
+
+/// The tables, in Markdown.
+fn report(results: &[Size]) -> Result<String, Failure> {
+    let mut text = String::new();
+    writeln!(text, "| contacts | cold | after a change | again | by cursors | filling took |")?;
+    writeln!(text, "|---:|---:|---:|---:|---:|---:|")?;
+    for Size { contacts, seeded, lists, cursors } in results {
+        let last = lists.iter().find(|list| list.name == "last page").ok_or("the last page was not asked for")?;
+        let (contacts, seconds) = (grouped(*contacts), seeded.as_secs_f64());
+        let (cold, changed, again, cursors) = (last.cold.cell(), last.changed.cell(), last.again.cell(), cursors.cell());
+        writeln!(text, "| {contacts} | {cold} | {changed} | {again} | {cursors} | {seconds:.1} s |")?;
+    }
+    for Size { contacts, lists, .. } in results {
+        writeln!(text, "\n### {} contacts\n", grouped(*contacts))?;
+        writeln!(text, "| list | cold | after a change | again |")?;
+        writeln!(text, "|---|---:|---:|---:|")?;
+        for Measured { name, cold, changed, again } in lists {
+            writeln!(text, "| {name} | {} | {} | {} |", cold.cell(), changed.cell(), again.cell())?;
+        }
+    }
+    Ok(text)
+}
+
+/// Puts the tables between their marks in the document.
+fn insert(document: &Path, report: &str) -> Result<(), Failure> {
+    const MARKS: [&str; 2] = ["<!-- list-cost: written by the benchmark -->\n", "<!-- list-cost: end -->\n"];
+    let text = fs::read_to_string(document)?;
+    let (before, rest) = text.split_once(MARKS[0]).ok_or("docs/performance.md lacks the mark before the tables")?;
+    let (_, after) = rest.split_once(MARKS[1]).ok_or("docs/performance.md lacks the mark after the tables")?;
+    Ok(fs::write(document, format!("{before}{}\n{report}\n{}{after}", MARKS[0], MARKS[1]))?)
+}
+
+/// Legible on white and on black.
+const GREY: RGBColor = RGBColor(128, 136, 145);
+
+/// Draws the units of a list's last page against the number of contacts.
+fn plot(file: &Path, results: &[Size]) -> Result<(), Failure> {
+    let cost = |at: fn(&Measured) -> Cost| -> Vec<(f64, f64)> {
+        let lists = results.iter().flat_map(|size| size.lists.iter().map(move |list| (size.contacts, list)));
+        lists.filter(|(_, list)| list.name == "last page").map(|(contacts, list)| (contacts as f64, at(list).units)).collect()
+    };
+    let series = [
+        ("by cursors", RGBColor(214, 84, 56), results.iter().map(|size| (size.contacts as f64, size.cursors.units)).collect()),
+        ("cold", RGBColor(196, 132, 20), cost(|list| list.cold)),
+        ("after a change", RGBColor(52, 136, 200), cost(|list| list.changed)),
+        ("again", RGBColor(60, 150, 90), cost(|list| list.again)),
+    ];
+
+    let area = SVGBackend::new(file, (760, 420)).into_drawing_area();
+    let text = |size: u32| ("sans-serif", size).into_font().color(&GREY);
+    let mut chart = ChartBuilder::on(&area)
+        .margin(12)
+        .margin_right(130)
+        .x_label_area_size(48)
+        .y_label_area_size(72)
+        .build_cartesian_2d((1_000.0..100_000.0_f64).log_scale(), (0.1..20_000.0_f64).log_scale())?;
+    chart
+        .configure_mesh()
+        .x_desc("contacts of the tenant")
+        .y_desc("read capacity units per list")
+        .x_label_formatter(&|contacts| grouped(*contacts as u64))
+        .y_label_formatter(&|units| if *units < 1.0 { units.to_string() } else { grouped(*units as u64) })
+        .label_style(text(14))
+        .axis_desc_style(text(15))
+        .axis_style(GREY)
+        .bold_line_style(GREY.mix(0.3))
+        .light_line_style(TRANSPARENT)
+        .draw()?;
+    for (name, colour, points) in series {
+        chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(3)))?;
+        chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
+        if let Some(end) = points.last() {
+            let (x, y) = chart.backend_coord(end);
+            area.draw(&Text::new(name, (x + 12, y - 8), ("sans-serif", 16).into_font().color(&colour)))?;
+        }
+    }
+    Ok(area.present()?)
+}
+
+/// A number with a comma before each three digits.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! An API to call.
+
+use std::env;
+use std::io::{self, Write as _};
+use std::ops::Deref;
+use std::thread;
+
+use contacts::serve::{self, Options, Running};
+use serde_json::{Value, json};
+use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
+use shared::contact::{User, UserType};
+use shared::listing::ListConfig;
+use shared::object_id::ObjectId;
+use shared::timestamp::Timestamp;
+
+use crate::caller::Caller;
+
+/// An API, used as the caller that it comes with: in this process the one that requests without credentials act as.
+#[derive(Debug)]
+pub struct App {
+    me: Caller,
+    running: Option<Running>,
+    /// The tables are to be removed from a DynamoDB that outlives the app.
+    leaves_nothing: bool,
+}
+
+impl Deref for App {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.me
+    }
+}
+
+impl App {
+    /// An API for tests that look at nothing but the contacts that they make.
+    pub async fn start() -> App {
+        match env::var("TEST_API_URL") {
+            Ok(url) => App::deployed(url),
+            Err(_) => App::here(ListConfig::default()).await,
+        }
+    }
+
+    /// An API with tables of its own, which other tests do not see; nothing, and a word about it, where there is only a deployed one.
+    pub async fn alone() -> Option<App> {
+        App::alone_with(ListConfig::default()).await
+    }
+
+    /// [`App::alone`] that keeps lists in this way.
+    pub async fn alone_with(list: ListConfig) -> Option<App> {
+        if env::var_os("TEST_API_URL").is_none() {
+            return Some(App::here(list).await);
+        }
+        let test = thread::current().name().unwrap_or_default().to_owned();
+        // Past the test harness, which would keep it to itself.
+        writeln!(io::stderr(), "skipped: {test} needs tables of its own, which the API at TEST_API_URL does not have").ok();
+        None
+    }
+
+    fn deployed(url: String) -> App {
+        let me = Caller {
+            http: http(),
+            url: url.trim_end_matches('/').to_owned(),
+            key: env::var("TEST_API_KEY").ok(),
+            tenant: String::new(),
+            namespaces: Vec::new(),
+            user: Value::Null,
+        };
+        App { me, running: None, leaves_nothing: false }
+    }
+
+    async fn here(list: ListConfig) -> App {
+        let other_engine = env::var("TEST_DYNAMODB_ENDPOINT").ok();
+        let leaves_nothing = other_engine.is_some();
+        let table_prefix = match other_engine {
+            Some(_) => format!("test-{}-", ObjectId::generate(Timestamp::now())),
+            None => String::new(),
+        };
+        let options =
+            Options { memory: other_engine.is_none(), dynamodb_endpoint: other_engine, table_prefix, list, ..free_ports() };
+        App::serving(options, leaves_nothing).await
+    }
+
+    async fn serving(options: Options, leaves_nothing: bool) -> App {
+        let running = serve::start(options).await.expect("the API can be started");
+        let me = Caller {
+            http: http(),
+            url: running.url.clone(),
+            key: None,
+            tenant: "local".to_owned(),
+            namespaces: vec!["company1".to_owned()],
+            user: json!({"_id": "60f1b2b3c9e9a12345678901", "username": "admin_user", "name": "Admin User", "type": "admin"}),
+        };
+        App { me, running: Some(running), leaves_nothing }
+    }
+
+    /// Another gateway over the same tables, as another instance of the functions is.
+    pub async fn sibling(&self) -> App {
+        self.sibling_with(ListConfig::default()).await
+    }
+
+    /// This many of [`App::sibling`], or none of a deployed API.
+    pub async fn siblings(&self, count: usize) -> Vec<App> {
+        let mut siblings = Vec::new();
+        if self.running.is_some() {
+            for _ in 0..count {
+                siblings.push(self.sibling().await);
+            }
+        }
+        siblings
+    }
+
+    /// [`App::sibling`] that keeps lists in this way.
+    pub async fn sibling_with(&self, list: ListConfig) -> App {
+        self.sibling_of(Options { list, ..free_ports() }).await
+    }
+
+    /// [`App::sibling`] that refuses requests without credentials.
+    pub async fn sibling_that_requires_a_key(&self) -> App {
+        self.sibling_of(Options { require_key: true, ..free_ports() }).await
+    }
+
+    async fn sibling_of(&self, options: Options) -> App {
+        let running = self.running();
+        let options = Options {
+            dynamodb_endpoint: Some(running.dynamodb_endpoint.clone()),
+            contacts_table: Some(running.contacts_table.clone()),
+            api_keys_table: Some(running.api_keys_table.clone()),
+            ..options
+        };
+        App::serving(options, false).await
+    }
+
+    /// What runs in this process.
+    ///
+    /// # Panics
+    /// When the app is a deployed one: a test that looks inside starts from [`App::alone`].
+    pub fn running(&self) -> &Running {
+        self.running.as_ref().expect("the API runs in this process")
+    }
+
+    /// Another caller, with a new key.
+    pub async fn caller(&self, tenant: &str, namespaces: &[&str], username: &str) -> Caller {
+        self.caller_with(tenant, namespaces, username, |_| {}).await
+    }
+
+    /// Another caller, with a new key whose record is changed before it is stored.
+    pub async fn caller_with(
+        &self,
+        tenant: &str,
+        namespaces: &[&str],
+        username: &str,
+        change: impl FnOnce(&mut KeyRecord),
+    ) -> Caller {
+        let key = ApiKey::generate();
+        let mut record = KeyRecord {
+            hash: key.hash(),
+            tenant: tenant.to_owned(),
+            namespaces: namespaces.iter().map(ToString::to_string).collect(),
+            user: User {
+                id: format!("id of {username}"),
+                username: Some(username.to_owned()),
+                name: None,
+                kind: UserType::Rep,
+                others: Default::default(),
+            },
+            created_at: Timestamp::now(),
+            expires_at: None,
+            revoked_at: None,
+        };
+        change(&mut record);
+        self.keys().put(&record).await.expect("a key can be stored");
+        Caller {
+            http: self.http.clone(),
+            url: self.url.clone(),
+            key: Some(key.secret().to_owned()),
+            tenant: record.tenant,
+            namespaces: record.namespaces,
+            user: serde_json::to_value(record.user).expect("a user is JSON"),
+        }
+    }
+
+    /// The keys, as an operator sees them.
+    pub fn keys(&self) -> KeyAdmin {
+        let running = self.running();
+        KeyAdmin::new(running.client.clone(), &running.api_keys_table)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let Some(running) = self.running.take_if(|_| self.leaves_nothing) else { return };
+        let tables = [running.contacts_table.clone(), running.api_keys_table.clone()];
+        let endpoint = running.dynamodb_endpoint.clone();
+        // A client of another runtime's is no use in this one.
+        let cleaning = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+            runtime.block_on(async {
+                let client = serve::client(&endpoint).await;
+                for table in tables {
+                    // What stays behind is a nuisance and no failure.
+                    client.delete_table().table_name(table).send().await.ok();
+                }
+            });
+        });
+        cleaning.join().ok();
+    }
+}
+
+fn free_ports() -> Options {
+    Options { port: 0, dynamodb_port: 0, ..Options::default() }
+}
+
+fn http() -> reqwest::Client {
+    reqwest::Client::builder().build().expect("an HTTP client can be made")
+}

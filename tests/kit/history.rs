@@ -1,0 +1,369 @@
+//! Random histories of calls, each answer of which a [`Model`] knows beforehand.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select, subsequence};
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+use shared::object_id::ObjectId;
+use shared::timestamp::Timestamp;
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::contact::Contact;
+use crate::model::{Model, Query, sees};
+
+/// The namespaces of every tenant.
+const NAMESPACES: [&str; 3] = ["north", "south", "west"];
+
+/// Names that fold, sort and travel in interesting ways.
+const NAMES: [&str; 24] = [
+    "John Smith",
+    "john smith",
+    "JOHN  SMITH",
+    "Jose",
+    "José",
+    "Jose\u{301}",
+    "Straße",
+    "STRASSE",
+    "strasse 1",
+    "جون سميث",
+    "مُحَمَّد",
+    "محمد",
+    "محمـــد",
+    "a, b",
+    "100%",
+    "100%25",
+    "[Draft] x",
+    "[\"A\"]",
+    "a+b & c=d",
+    "ﬁ",
+    "fi",
+    "İstanbul",
+    "Zoë 😀",
+    "\u{1}",
+];
+
+/// What is searched for among them.
+const WORDS: [&str; 14] =
+    ["john", "SMITH", "jose", "strasse", "ß", "محمد", "ـ", "سميث", "100%", "fi", "zoe", "i", "\u{301}", "nobody"];
+
+/// What lists can be sorted by.
+const SORTABLE: [&str; 10] =
+    ["_id", "name", "local_name", "phone1", "phone2", "email", "title", "disabled", "createdAt", "updatedAt"];
+
+/// Fields that are nothing but text, with a few values for each.
+const TEXTS: [(&str, [&str; 3]); 7] = [
+    ("local_name", ["جون سميث", "Jose", ""]),
+    ("phone1", ["+1", "+12", "1"]),
+    ("phone2", ["", "٣", "3"]),
+    ("email", ["a@example.com", "A@example.com", "b@example.com"]),
+    ("title", ["Manager", "manager", "Director, North"]),
+    ("extra_info", ["", "x", "\u{10ffff}"]),
+    ("cover_photo", ["https://example.com/1.jpg", "x", "y"]),
+];
+
+/// A call, with a choice in place of everything that is not known before the history runs.
+#[derive(Clone, Debug)]
+pub struct Step {
+    caller: Index,
+    gateway: Index,
+    call: Call,
+}
+
+#[derive(Clone, Debug)]
+enum Call {
+    Create { body: Map<String, Value>, idempotency_key: Option<u8> },
+    Get { contact: Index },
+    Update { contact: Index, body: Map<String, Value>, version: Version },
+    SendBack { contact: Index },
+    Delete { contact: Index, version: Version },
+    List { query: Box<Query>, ids: Vec<Index>, moments: [Option<(Index, i64)>; 2], bounds: [Option<Index>; 2] },
+}
+
+/// What `If-Match` says.
+#[derive(Clone, Copy, Debug)]
+enum Version {
+    Unsaid,
+    Right,
+    Wrong,
+}
+
+/// A random history of so many steps.
+pub fn history(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    vec((any::<Index>(), any::<Index>(), call()).prop_map(|(caller, gateway, call)| Step { caller, gateway, call }), steps)
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let version = prop_oneof![3 => Just(Version::Unsaid), 2 => Just(Version::Right), 1 => Just(Version::Wrong)];
+    prop_oneof![
+        4 => (body(true), prop::option::weighted(0.25, 0..3_u8))
+            .prop_map(|(body, idempotency_key)| Call::Create { body, idempotency_key }),
+        1 => any::<Index>().prop_map(|contact| Call::Get { contact }),
+        4 => (any::<Index>(), body(false), version.clone())
+            .prop_map(|(contact, body, version)| Call::Update { contact, body, version }),
+        1 => any::<Index>().prop_map(|contact| Call::SendBack { contact }),
+        2 => (any::<Index>(), version).prop_map(|(contact, version)| Call::Delete { contact, version }),
+        6 => (
+            query(),
+            prop_oneof![3 => Just(Vec::new()), 1 => vec(any::<Index>(), 1..40)],
+            [moment(), moment()],
+            [prop::option::weighted(0.15, any::<Index>()), prop::option::weighted(0.15, any::<Index>())],
+        ).prop_map(|(query, ids, moments, bounds)| Call::List { query: query.into(), ids, moments, bounds }),
+    ]
+}
+
+fn moment() -> impl Strategy<Value = Option<(Index, i64)>> {
+    prop::option::weighted(0.2, (any::<Index>(), -1..=1_i64))
+}
+
+/// Some fields of a contact. An update can clear one with `null`.
+fn body(creates: bool) -> impl Strategy<Value = Map<String, Value>> {
+    let name = prop_oneof![3 => select(&NAMES[..]).prop_map(Some), 4 => Just(None)];
+    let name = (name, select(&NAMES[..])).prop_map(move |(name, needed)| name.or(creates.then_some(needed)));
+    let texts = vec((select(&TEXTS[..]), 0..4_usize), 0..4);
+    let flag = prop::option::weighted(0.3, prop::option::of(any::<bool>()));
+    let others = prop::option::weighted(0.2, select(vec![json!({"": [1, {}]}), json!({}), Value::Null]));
+    let namespaces = prop::option::weighted(0.4, subsequence(&NAMESPACES[..], 1..=3).prop_shuffle());
+    let user = prop::option::weighted(0.2, select(vec![json!({"_id": "7", "type": "client", "client": "c"}), Value::Null]));
+    (name, texts, flag, others, namespaces, user).prop_map(move |(name, texts, flag, meta, namespaces, user)| {
+        let mut body = Map::new();
+        body.extend(name.map(|name| ("name".to_owned(), name.into())));
+        for ((field, values), choice) in texts {
+            body.insert(field.to_owned(), values.get(choice).map_or(Value::Null, |value| Value::from(*value)));
+        }
+        body.extend(flag.map(|flag| ("disabled".to_owned(), json!(flag))));
+        body.extend(meta.map(|meta| ("integration_meta".to_owned(), meta)));
+        body.extend(namespaces.map(|namespaces| ("company_namespace".to_owned(), json!(namespaces))));
+        body.extend(user.map(|user| ("editor".to_owned(), user)));
+        body
+    })
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let some = |weight, values: &'static [&'static str], most| prop::option::weighted(weight, vec(select(values), 1..most));
+    (
+        prop::option::weighted(0.5, prop_oneof![8 => 1..5_u64, 1 => Just(u64::MAX)]),
+        prop::option::weighted(0.7, prop_oneof![1..5_u64, Just(100)]),
+        some(0.2, &NAMES, 4),
+        some(0.25, &WORDS, 3),
+        prop_oneof![1 => Just(Vec::new()), 2 => vec((select(&SORTABLE[..]), any::<bool>()), 1..4)],
+        any::<u8>(),
+    )
+        .prop_map(|(page, per_page, names, search, sort, form)| Query {
+            page,
+            per_page,
+            names: names.unwrap_or_default().into_iter().map(str::to_owned).collect(),
+            search: search.map(|words| words.join(" ")),
+            sort,
+            form,
+            ..Query::default()
+        })
+}
+
+/// What is known while a history runs.
+struct World<'a> {
+    gateways: &'a [App],
+    callers: Vec<Caller>,
+    tenants: BTreeMap<String, Model>,
+    /// Every id that ever was, with its tenant; the first is of no contact.
+    ids: Vec<String>,
+    /// What was created with an idempotency key: what its request asked for, and what it was answered.
+    created_once: BTreeMap<(String, u8), (Value, Contact)>,
+}
+
+/// Runs a history of two tenants with four callers each, and compares every answer with the model's.
+///
+/// # Panics
+/// When one is another.
+pub async fn run(gateways: &[App], steps: Vec<Step>) {
+    let mut world = World {
+        gateways,
+        callers: Vec::new(),
+        tenants: BTreeMap::new(),
+        ids: vec!["0".repeat(24)],
+        created_once: BTreeMap::new(),
+    };
+    for tenant in 0..2 {
+        let tenant = format!("tenant {tenant} {}", ObjectId::generate(Timestamp::now()));
+        for (username, namespaces) in [
+            ("north", &["north"][..]),
+            ("south", &["south"]),
+            ("both", &["south", "north"]),
+            ("all", &["west", "north", "south"]),
+        ] {
+            world.callers.push(gateways[0].caller(&tenant, namespaces, username).await);
+        }
+        world.tenants.insert(tenant, Model::default());
+    }
+    for step in steps {
+        let caller = step.caller.get(&world.callers).at(step.gateway.get(gateways));
+        world.step(&caller, step.call).await;
+    }
+    world.compare_everything().await;
+}
+
+impl World<'_> {
+    async fn step(&mut self, caller: &Caller, call: Call) {
+        match call {
+            Call::Create { body, idempotency_key } => self.create(caller, body, idempotency_key).await,
+            Call::Get { contact } => {
+                let (id, known) = self.pick(caller, contact);
+                let answer = caller.get(&id).await;
+                match known {
+                    Some(known) => assert_eq!(answer.expect(200).contact(), known),
+                    None => assert_eq!(answer.refusal(), NOT_FOUND),
+                }
+            }
+            Call::Update { contact, body, version } => {
+                let (id, known) = self.pick(caller, contact);
+                self.update(caller, &id, known, body, version).await;
+            }
+            Call::SendBack { contact } => {
+                let (id, known) = self.pick(caller, contact);
+                let body = known.as_ref().map(|contact| contact.members().clone()).unwrap_or_default();
+                self.update(caller, &id, known, body, Version::Unsaid).await;
+            }
+            Call::Delete { contact, version } => {
+                let (id, known) = self.pick(caller, contact);
+                let request = caller.request(Method::DELETE, &format!("/client-contact/{id}"));
+                let answer = if_match(request, version, known.as_ref()).send().await;
+                match known {
+                    None => assert_eq!(answer.refusal(), NOT_FOUND),
+                    Some(_) if matches!(version, Version::Wrong) => assert_eq!(answer.status, 412),
+                    Some(known) => {
+                        assert_eq!(answer.expect(200).contact(), known);
+                        self.model(caller).remove(&id);
+                    }
+                }
+            }
+            Call::List { mut query, ids, moments, bounds } => {
+                query.ids = ids.iter().map(|id| id.get(&self.ids).clone()).collect();
+                let moments = moments.map(|chosen| {
+                    chosen.and_then(|(contact, offset)| Some(self.pick(caller, contact).1?.millis("updatedAt") + offset))
+                });
+                [query.from_updated, query.to_updated] = moments;
+                [query.from_id, query.to_id] = bounds.map(|bound| bound.map(|id| id.get(&self.ids).clone()));
+                self.list(caller, &query).await;
+            }
+        }
+    }
+
+    async fn create(&mut self, caller: &Caller, body: Map<String, Value>, idempotency_key: Option<u8>) {
+        let request = caller.request(Method::POST, "/client-contact").json(&body);
+        let answer = match idempotency_key {
+            Some(key) => request.header("idempotency-key", format!("key {key}")).send().await,
+            None => request.send().await,
+        };
+        let mut expected: Map<String, Value> = body.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        expected.entry("creator").or_insert_with(|| caller.user.clone());
+        expected.entry("disabled").or_insert(false.into());
+        expected.entry("company_namespace").or_insert_with(|| json!([caller.namespaces[0]]));
+        if let Some(foreign) = foreign(caller, &[], &expected["company_namespace"]) {
+            return assert_eq!(answer.refusal(), foreign);
+        }
+        let expected = Value::Object(expected);
+        let once = idempotency_key.map(|key| (caller.tenant.clone(), key));
+        match once.as_ref().and_then(|once| self.created_once.get(once)) {
+            Some((asked, _)) if *asked != expected => {
+                return assert_eq!(
+                    answer.refusal(),
+                    "422 Idempotency-Key was used with another request body in the last 24 hours"
+                );
+            }
+            Some((_, contact)) => {
+                assert_eq!(answer.header("idempotency-replayed"), Some("true"));
+                return assert_eq!(answer.expect(201).contact(), *contact);
+            }
+            None => {}
+        }
+        assert_eq!(answer.header("idempotency-replayed"), None);
+        let created = answer.expect(201).contact();
+        assert_eq!(created.fields(), expected);
+        assert_eq!((created.version(), &created["createdAt"]), (0, &created["updatedAt"]));
+        assert!(!self.ids.contains(&created.id()));
+        self.ids.push(created.id());
+        self.created_once.extend(once.map(|once| (once, (expected, created.clone()))));
+        self.model(caller).keep(created);
+    }
+
+    async fn update(&mut self, caller: &Caller, id: &str, known: Option<Contact>, body: Map<String, Value>, version: Version) {
+        let request = caller.request(Method::PUT, &format!("/client-contact/{id}")).json(&body);
+        let answer = if_match(request, version, known.as_ref()).send().await;
+        let Some(known) = known else { return assert_eq!(answer.refusal(), NOT_FOUND) };
+        if matches!(version, Version::Wrong) {
+            return assert_eq!(answer.status, 412, "{}", answer.text());
+        }
+        let before = known["company_namespace"].as_array().expect("company_namespace is an array");
+        if let Some(foreign) = body.get("company_namespace").and_then(|after| foreign(caller, before, after)) {
+            return assert_eq!(answer.refusal(), foreign);
+        }
+
+        let Value::Object(mut expected) = known.fields() else { panic!("fields are an object") };
+        expected.insert("editor".to_owned(), caller.user.clone());
+        for (field, value) in
+            body.into_iter().filter(|(field, _)| !["_id", "createdAt", "updatedAt", "__v"].contains(&field.as_str()))
+        {
+            match value {
+                Value::Null if field == "disabled" => drop(expected.insert(field, false.into())),
+                Value::Null => drop(expected.remove(&field)),
+                value => drop(expected.insert(field, value)),
+            }
+        }
+        let changed = answer.expect(200).contact();
+        assert_eq!(changed.fields(), Value::Object(expected));
+        assert_eq!((changed.id(), changed.version()), (known.id(), known.version() + 1));
+        assert_eq!(changed["createdAt"], known["createdAt"]);
+        assert!(changed.millis("updatedAt") > known.millis("updatedAt"));
+        self.model(caller).keep(changed);
+    }
+
+    async fn list(&self, caller: &Caller, query: &Query) {
+        let answer = caller.list(query.text()).await;
+
+        let (contacts, pagination) = self.tenants[&caller.tenant].list(query, &caller.namespaces);
+        assert_eq!((answer.contacts(), answer.pagination()), (contacts, pagination), "{} {}", caller.url, query.text());
+    }
+
+    async fn compare_everything(&self) {
+        for gateway in self.gateways {
+            for caller in &self.callers {
+                self.list(&caller.at(gateway), &Query { per_page: Some(100), ..Query::default() }).await;
+            }
+        }
+    }
+
+    /// An id of a contact of anybody's, and the contact if this caller sees it.
+    fn pick(&self, caller: &Caller, contact: Index) -> (String, Option<Contact>) {
+        let id = contact.get(&self.ids).clone();
+        let known = self.tenants[&caller.tenant].get(&id).filter(|contact| sees(&caller.namespaces, contact)).cloned();
+        (id, known)
+    }
+
+    fn model(&mut self, caller: &Caller) -> &mut Model {
+        self.tenants.get_mut(&caller.tenant).expect("every caller has a tenant")
+    }
+}
+
+const NOT_FOUND: &str = "404 Client contact not found";
+
+fn if_match(request: crate::Request, version: Version, contact: Option<&Contact>) -> crate::Request {
+    let current = contact.map_or(0, Contact::version);
+    match version {
+        Version::Unsaid => request,
+        Version::Right => request.header("if-match", format!("\"{current}\"")),
+        Version::Wrong => request.header("if-match", format!("\"{}\"", current + 1)),
+    }
+}
+
+/// The refusal of a change of namespaces, of which some are not the caller's, if it is one.
+fn foreign(caller: &Caller, before: &[Value], after: &Value) -> Option<String> {
+    let after = after.as_array().expect("namespaces are an array");
+    let added = after.iter().filter(|namespace| !before.contains(namespace));
+    let removed = before.iter().filter(|namespace| !after.contains(namespace));
+    let own: BTreeSet<&str> = caller.namespaces.iter().map(String::as_str).collect();
+    let foreign = added.chain(removed).find(|namespace| namespace.as_str().is_none_or(|namespace| !own.contains(namespace)))?;
+    Some(format!("403 company_namespace must not add or remove {foreign}, which the API key cannot use"))
+}

@@ -1,0 +1,151 @@
+//! The `contacts` program as a process of its own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::caller::Caller;
+
+/// The program, with what to call it with.
+#[derive(Clone, Debug)]
+pub struct Program {
+    file: &'static str,
+    arguments: Vec<String>,
+    folder: Option<PathBuf>,
+    log: Option<&'static str>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; nothing when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to its standard output and was not read before.
+    pub output: String,
+    /// What it wrote to its standard error.
+    pub errors: String,
+}
+
+/// A program that serves.
+#[derive(Debug)]
+pub struct Serving {
+    /// The line that says so.
+    pub ready: String,
+    /// Where its API is.
+    pub url: String,
+    child: Child,
+    output: BufReader<ChildStdout>,
+    errors: NamedTempFile,
+}
+
+impl Program {
+    /// The program in this file.
+    pub fn new(file: &'static str) -> Program {
+        Program { file, arguments: Vec::new(), folder: None, log: None }
+    }
+
+    /// With these arguments.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Program {
+        self.arguments.extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    /// `serve` on free ports over the contacts in this folder.
+    #[must_use]
+    pub fn serve(self, data: &Path) -> Program {
+        self.with(&["serve", "--port", "0", "--dynamodb-port", "0", "--data", data.to_str().expect("a folder's name is text")])
+    }
+
+    /// Started in this folder.
+    #[must_use]
+    pub fn within(self, folder: &Path) -> Program {
+        Program { folder: Some(folder.to_owned()), ..self }
+    }
+
+    /// With this `RUST_LOG`.
+    #[must_use]
+    pub fn logging(self, log: &'static str) -> Program {
+        Program { log: Some(log), ..self }
+    }
+
+    /// Runs it to its end.
+    pub async fn run(self) -> Finished {
+        let (child, output, errors) = self.start();
+        finish(child, output, &errors).await
+    }
+
+    /// Starts it, and returns when it says that it is ready.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub async fn start_serving(self) -> Serving {
+        let (child, mut output, errors) = self.start();
+        let mut ready = String::new();
+        output.read_line(&mut ready).await.expect("the program's output can be read");
+        let url = ready.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
+        let Some(url) = url else { panic!("{ready:?} is no ready line: {:?}", finish(child, output, &errors).await) };
+        Serving { ready, url, child, output, errors }
+    }
+
+    fn start(self) -> (Child, BufReader<ChildStdout>, NamedTempFile) {
+        let errors = NamedTempFile::new().expect("a file for the standard error");
+        let mut command = Command::new(self.file);
+        command.args(self.arguments).env_remove("RUST_LOG").envs(self.log.map(|log| ("RUST_LOG", log)));
+        if let Some(folder) = self.folder {
+            command.current_dir(folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.reopen().expect("the file is there"));
+        let mut child = command.kill_on_drop(true).spawn().expect("the program can be started");
+        let output = child.stdout.take().expect("its output is piped");
+        (child, BufReader::new(output), errors)
+    }
+}
+
+impl Serving {
+    /// A caller of its API, with this key.
+    pub fn caller(&self, key: Option<&str>) -> Caller {
+        Caller {
+            http: reqwest::Client::new(),
+            url: self.url.clone(),
+            key: key.map(str::to_owned),
+            tenant: "local".to_owned(),
+            namespaces: vec!["company1".to_owned()],
+            user: Value::Null,
+        }
+    }
+
+    /// Ends the process as a failing machine does: with SIGKILL.
+    pub async fn kill(mut self) -> Finished {
+        self.child.start_kill().expect("the process is there");
+        finish(self.child, self.output, &self.errors).await
+    }
+
+    /// Sends it a signal that it can act on, such as `TERM`, and returns when it has ended.
+    pub async fn signal(self, signal: &str) -> Finished {
+        let process = self.child.id().expect("the process is there");
+        // A shell has this built in; there need not be such a program.
+        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "{signal} can be sent");
+        finish(self.child, self.output, &self.errors).await
+    }
+}
+
+async fn finish(mut child: Child, mut output: BufReader<ChildStdout>, errors: &NamedTempFile) -> Finished {
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).await.expect("the program writes text");
+    let status: ExitStatus = child.wait().await.expect("the process can be waited for");
+    Finished { code: status.code(), output: rest, errors: read(errors.path()) }
+}
+
+fn read(file: &Path) -> String {
+    let mut text = String::new();
+    File::open(file).and_then(|mut file| file.read_to_string(&mut text)).expect("the program writes text");
+    text
+}

@@ -1,0 +1,13 @@
+//! The `contacts` program as its users start and stop it, in a process of its own.
+
+use testkit::Program;
+
+mod crash;
+mod keys;
+mod logs;
+mod serve;
+
+/// The program, which Cargo has built for these tests.
+fn contacts() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_contacts-under-test"))
+}
