@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -27,6 +28,9 @@ use crate::timestamp::Timestamp;
 
 /// How long a key's record is believed, in milliseconds: a revocation takes effect within that.
 const KNOWN_MILLIS: i64 = 60_000;
+
+/// After how long a key in use is looked up again beside the calls, in milliseconds, so that none of them has to wait for it.
+const REFRESH_MILLIS: i64 = 30_000;
 
 /// How long a key is believed not to exist, in milliseconds: a new key works after that at the latest.
 const UNKNOWN_MILLIS: i64 = 5_000;
@@ -120,20 +124,31 @@ impl KeyRecord {
 }
 
 /// The keys as a function sees them: read only, each remembered for a while.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KeyRing {
     client: Client,
     table: String,
-    cache: Cache<String, Remembered>,
+    cache: Arc<Cache<String, Remembered>>,
 }
 
 #[derive(Clone, Debug)]
 struct Remembered {
     record: Option<Arc<KeyRecord>>,
     since: Timestamp,
+    /// Whether the key is being looked up again, or was in vain.
+    refreshing: Arc<AtomicBool>,
 }
 
 impl Remembered {
+    fn new(record: Option<KeyRecord>, since: Timestamp) -> Self {
+        Self { record: record.map(Arc::new), since, refreshing: Arc::default() }
+    }
+
+    /// Whether it is time to look the key up again, and nobody does so yet.
+    fn wants_refresh(&self, now: Timestamp) -> bool {
+        self.record.is_some() && now >= self.since.plus_millis(REFRESH_MILLIS) && !self.refreshing.swap(true, Ordering::AcqRel)
+    }
+
     fn holds(&self, now: Timestamp) -> bool {
         let life = if self.record.is_some() { KNOWN_MILLIS } else { UNKNOWN_MILLIS };
         (self.since..self.since.plus_millis(life)).contains(&now)
@@ -143,7 +158,7 @@ impl Remembered {
 impl KeyRing {
     /// The keys in `table`, which `template.yaml` declares.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), cache: Cache::new(CACHED_KEYS) }
+        Self { client, table: table.into(), cache: Arc::new(Cache::new(CACHED_KEYS)) }
     }
 
     /// Who makes the request with these headers at `now`. No DynamoDB request when the key was seen in the last minute.
@@ -154,9 +169,14 @@ impl KeyRing {
     pub async fn authenticate(&self, meter: &Meter, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Error> {
         let hash = ApiKey::of_request(headers).ok_or(Error::Unauthenticated)?.hash();
         let remembered = match self.cache.get(&hash).filter(|remembered| remembered.holds(now)) {
-            Some(remembered) => remembered,
+            Some(remembered) => {
+                if remembered.wants_refresh(now) {
+                    self.refresh_beside_the_calls(hash.clone(), now);
+                }
+                remembered
+            }
             None => {
-                let remembered = Remembered { record: self.find(meter, &hash).await?.map(Arc::new), since: now };
+                let remembered = Remembered::new(self.find(meter, &hash).await?, now);
                 self.cache.insert(hash.clone(), remembered.clone());
                 remembered
             }
@@ -170,6 +190,18 @@ impl KeyRing {
             }
             _ => Err(Error::InvalidApiKey),
         }
+    }
+
+    /// Looks up a key that is in use, without a call waiting for it. When that fails, what is remembered holds for its minute, and
+    /// the first call after that waits.
+    fn refresh_beside_the_calls(&self, hash: String, now: Timestamp) {
+        let ring = self.clone();
+        tokio::spawn(async move {
+            match ring.find(&Meter::default(), &hash).await {
+                Ok(record) => ring.cache.insert(hash, Remembered::new(record, now)),
+                Err(error) => tracing::warn!("an API key could not be looked up again: {error}"),
+            }
+        });
     }
 
     async fn find(&self, meter: &Meter, hash: &str) -> Result<Option<KeyRecord>, Error> {
@@ -318,10 +350,14 @@ mod tests {
         };
         assert!(record.is_valid(start.plus_millis(9)) && !record.is_valid(start.plus_millis(10)));
 
-        let known = Remembered { record: Some(Arc::new(record)), since: start };
+        let known = Remembered::new(Some(record), start);
         assert!(known.holds(start.plus_millis(59_999)) && !known.holds(start.plus_millis(60_000)));
-        let unknown = Remembered { record: None, since: start };
+        let unknown = Remembered::new(None, start);
         assert!(unknown.holds(start.plus_millis(4_999)) && !unknown.holds(start.plus_millis(5_000)));
+        // In the second half of its minute a key in use is looked up again, by one call.
+        assert!(!known.wants_refresh(start.plus_millis(29_999)));
+        assert!(known.wants_refresh(start.plus_millis(30_000)) && !known.wants_refresh(start.plus_millis(30_000)));
+        assert!(!unknown.wants_refresh(start.plus_millis(30_000)));
         // A clock that went back says nothing about how long ago it was.
         assert!(!unknown.holds(start.plus_millis(-1)));
     }
