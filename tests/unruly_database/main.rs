@@ -566,7 +566,8 @@ async fn lists_by_id_or_by_a_range_of_time_do_not_load_the_tenant() {
         contacts.push(database.create(&format!("contact {number}")).await);
     }
     let trouble = Arc::<Trouble>::default();
-    let instance = database.instance(&trouble, ListConfig { page_entries: 10, ..patient() }).await;
+    // Without a cache, so that each contact has to be read once.
+    let instance = database.instance(&trouble, ListConfig { page_entries: 10, cache: 0, ..patient() }).await;
     let ids = vec![contacts[3].id, contacts[7].id];
     let by_id = ListQuery { filter: Filter { ids: Some(ids.clone()), ..Filter::default() }, ..query() };
     let recent = contacts[29].updated_at;

@@ -31,12 +31,12 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
-use crate::store::{BATCH_KEYS, LogRange, Store, Stored};
+use crate::store::{LogRange, Store, Stored};
 use crate::timestamp::Timestamp;
 use entry::IndexEntry;
-use index::ContactIndex;
+use index::{ContactIndex, Row};
 use query::ListQuery;
-use replica::Replica;
+use replica::{Replica, SharedIndex};
 
 /// The most ids for which a warm instance reads the items themselves instead of its index: their reads are strongly consistent, a
 /// unit each for a contact of up to 4 KB.
@@ -126,6 +126,23 @@ pub struct Lists {
     contacts: Cache<ContactKey, Arc<Contact>, ContactWeight>,
 }
 
+/// Contacts by their ids.
+type Contacts = HashMap<ObjectId, Arc<Contact>>;
+
+/// What a list is selected from: all of a tenant's contacts, or a part that has those which the list can show.
+#[derive(Debug, Default)]
+struct View {
+    index: SharedIndex,
+    /// Contacts that were read on the way to the index.
+    contacts: Contacts,
+}
+
+impl View {
+    fn of(entries: impl IntoIterator<Item = IndexEntry>, contacts: Contacts) -> Self {
+        Self { index: Arc::new(RwLock::new(ContactIndex::from_entries(entries))), contacts }
+    }
+}
+
 /// A contact in the cache, of which only one version is kept: the newest that was read. The number is that of its tenant's
 /// replica, so that nothing is ever found for another tenant.
 type ContactKey = (u64, ObjectId);
@@ -162,15 +179,15 @@ impl Lists {
             _ if !replica.is_loaded() => self.read_range(meter, &replica, query, now).await?,
             _ => None,
         };
-        let index = match view {
-            Some(view) => Arc::new(RwLock::new(view)),
+        let view = match view {
+            Some(view) => view,
             None => {
                 let index = replica.refresh(meter, now).await?;
                 self.keep_within_memory(&replica);
-                index
+                View { index, contacts: Contacts::new() }
             }
         };
-        self.page(meter, &replica, &index, caller, query, now).await
+        self.page(meter, &replica, &view, caller, query, now).await
     }
 
     fn replica(&self, tenant: &str) -> Arc<Replica> {
@@ -184,26 +201,19 @@ impl Lists {
         replica
     }
 
-    /// An index of just the contacts with one of `ids`, read from their items.
-    async fn read_items(
-        &self,
-        meter: &Meter,
-        replica: &Replica,
-        ids: &[ObjectId],
-        now: Timestamp,
-    ) -> Result<ContactIndex, Error> {
+    /// Just the contacts with one of `ids`, read from their items.
+    async fn read_items(&self, meter: &Meter, replica: &Replica, ids: &[ObjectId], now: Timestamp) -> Result<View, Error> {
         let stored = self.store.get_many(meter, replica.tenant(), ids, true).await?;
         let entries: Vec<IndexEntry> = stored.iter().map(IndexEntry::from).collect();
         meter.index(|| {
             replica.apply(&entries, now);
-            for stored in stored {
-                self.remember(replica, stored);
-            }
-            Ok(ContactIndex::from_entries(entries))
+            let contacts = stored.into_iter().filter_map(|stored| self.remember(replica, stored));
+            let contacts = contacts.map(|contact| (contact.id, contact)).collect();
+            Ok(View::of(entries, contacts))
         })
     }
 
-    /// An index of just the range of `updatedAt` that `query` asks for, if it asks for one and a single page of the change log
+    /// Just the range of `updatedAt` that `query` asks for, if it asks for one and a single page of the change log
     /// holds it. More than that is no less work than loading all.
     async fn read_range(
         &self,
@@ -211,7 +221,7 @@ impl Lists {
         replica: &Replica,
         query: &ListQuery,
         now: Timestamp,
-    ) -> Result<Option<ContactIndex>, Error> {
+    ) -> Result<Option<View>, Error> {
         let filter = &query.filter;
         if filter.updated_after.is_none() && filter.updated_before.is_none() {
             return Ok(None);
@@ -221,7 +231,7 @@ impl Lists {
             to: filter.updated_before.map_or(Timestamp::from_millis(i64::MAX), |before| before.plus_millis(-1)),
         };
         if range.from > range.to {
-            return Ok(Some(ContactIndex::new()));
+            return Ok(Some(View::default()));
         }
         let page = self.store.change_log(meter, replica.tenant(), range, false, None, self.config.page_entries).await?;
         if page.next.is_some() {
@@ -231,27 +241,29 @@ impl Lists {
             replica.apply(&page.entries, now);
             // What this instance knows to be newer counts, though the change log may not show it yet.
             let recent = replica.recent(now);
-            Ok(Some(ContactIndex::from_entries(page.entries.into_iter().chain(recent))))
+            Ok(Some(View::of(page.entries.into_iter().chain(recent), Contacts::new())))
         })
     }
 
-    /// Selects the page from `index` and fetches its contacts. When one has changed since, the index learns of it and the page is
+    /// Selects the page from `view` and fetches its contacts. When one has changed since, the index learns of it and the page is
     /// selected again: it never shows a hole, a contact twice, or one that does not belong there.
     async fn page(
         &self,
         meter: &Meter,
         replica: &Replica,
-        index: &RwLock<ContactIndex>,
+        view: &View,
         caller: &Caller,
         query: &ListQuery,
         now: Timestamp,
     ) -> Result<Page, Error> {
         for _ in 0..MAXIMUM_ROUNDS {
-            let selection = meter.index(|| replica::read(index).select(query, &caller.namespaces));
-            let mut contacts: HashMap<ObjectId, Arc<Contact>> = HashMap::with_capacity(selection.rows.len());
+            let selection = meter.index(|| replica::read(&view.index).select(query, &caller.namespaces));
+            let mut contacts = Contacts::with_capacity(selection.rows.len());
             let mut missing = Vec::new();
             for row in &selection.rows {
-                match self.contacts.get(&(replica.number(), row.id)).filter(|contact| contact.version == row.version) {
+                let is_current = |contact: &Arc<Contact>| contact.version == row.version;
+                let kept = || self.contacts.get(&(replica.number(), row.id)).filter(is_current);
+                match view.contacts.get(&row.id).filter(|contact| is_current(contact)).cloned().or_else(kept) {
                     Some(contact) => drop(contacts.insert(row.id, contact)),
                     None => missing.push(*row),
                 }
@@ -259,22 +271,17 @@ impl Lists {
             let mut learned = Vec::new();
             // The first read is eventually consistent, for half the price. What it shows older than the index does, is read again.
             for consistent in [false, true] {
-                for batch in missing.clone().chunks(BATCH_KEYS) {
-                    let ids: Vec<ObjectId> = batch.iter().map(|row| row.id).collect();
-                    let stored = self.store.get_many(meter, replica.tenant(), &ids, consistent).await?;
-                    for stored in stored {
-                        let entry = IndexEntry::from(&stored);
-                        let Some(place) = missing.iter().position(|row| row.id == entry.id && row.version <= entry.version)
-                        else {
-                            continue;
-                        };
-                        let row = missing.swap_remove(place);
-                        if entry.version > row.version {
-                            learned.push(entry);
-                        }
-                        if let Some(contact) = self.remember(replica, stored) {
-                            contacts.insert(row.id, contact);
-                        }
+                let ids: Vec<ObjectId> = missing.iter().map(|row| row.id).collect();
+                for stored in self.store.get_many(meter, replica.tenant(), &ids, consistent).await? {
+                    let entry = IndexEntry::from(&stored);
+                    let is_answered = |row: &Row| row.id == entry.id && row.version <= entry.version;
+                    let Some(place) = missing.iter().position(is_answered) else { continue };
+                    let row = missing.swap_remove(place);
+                    if entry.version > row.version {
+                        learned.push(entry);
+                    }
+                    if let Some(contact) = self.remember(replica, stored) {
+                        contacts.insert(row.id, contact);
                     }
                 }
             }
@@ -292,7 +299,7 @@ impl Lists {
             }
             meter.index(|| {
                 replica.apply(&learned, now);
-                replica::write(index).apply_all(&learned);
+                replica::write(&view.index).apply_all(&learned);
             });
         }
         Err(Error::Unavailable("the contacts of the page kept changing while it was read".into()))
