@@ -183,7 +183,7 @@ async fn import(store: &Store, tenant: &str, batch: &[Contact]) -> Result<(), Er
 
 /// A bar on the standard error; where that is no terminal, it does not show.
 fn progress_bar(count: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left");
+    let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {eta} left");
     ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

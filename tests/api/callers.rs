@@ -23,7 +23,7 @@ async fn add_in(caller: &Caller, namespaces: &[&str]) -> Contact {
 
 #[tokio::test]
 async fn a_request_carries_its_key_in_either_header() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let app = app.sibling_that_requires_a_key().await;
     let caller = app.caller("acme", &["north"], "ann").await;
     let key = caller.key.as_deref().unwrap();
@@ -42,7 +42,7 @@ async fn a_request_carries_its_key_in_either_header() {
 
 #[tokio::test]
 async fn a_request_without_a_key_that_works_is_refused() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let app = app.sibling_that_requires_a_key().await;
     let caller = app.caller("acme", &["north"], "ann").await;
     let key = caller.key.clone().unwrap();
@@ -92,7 +92,7 @@ async fn a_request_without_a_key_that_works_is_refused() {
 
 #[tokio::test]
 async fn a_wrong_key_is_refused_where_none_would_do() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
 
     let without = app.anonymous(Method::GET, "/client-contact").send().await;
     let with_a_wrong_one = app.anonymous(Method::GET, "/client-contact").header("api-key", "wrong").send().await;
@@ -105,7 +105,7 @@ async fn a_wrong_key_is_refused_where_none_would_do() {
 
 #[tokio::test]
 async fn only_the_hash_of_a_key_is_stored() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["north"], "ann").await;
     let key = caller.key.as_deref().unwrap();
     let hash: String = Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -135,7 +135,7 @@ async fn a_key_acts_as_its_user_in_its_first_namespace() {
 
 #[tokio::test]
 async fn an_expired_key_is_refused() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let now = Timestamp::now();
     let expired = app.caller_with("acme", &["north"], "ann", |key| key.expires_at = Some(now)).await;
     let valid = app.caller_with("acme", &["north"], "ann", |key| key.expires_at = Some(now.plus_millis(3_600_000))).await;
@@ -150,7 +150,7 @@ async fn an_expired_key_is_refused() {
 
 #[tokio::test]
 async fn a_revoked_key_is_refused_within_a_minute() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["north"], "ann").await;
     let record = app.keys().list().await.unwrap().into_iter().find(|record| record.tenant == "acme").unwrap();
     caller.list("").await.expect(200);
@@ -165,7 +165,7 @@ async fn a_revoked_key_is_refused_within_a_minute() {
 
 #[tokio::test]
 async fn a_key_that_was_unknown_works_seconds_after_it_is_made() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let other = app.sibling().await;
     let caller = app.caller("acme", &["north"], "ann").await;
     let record = app.keys().list().await.unwrap().into_iter().find(|record| record.tenant == "acme").unwrap();
@@ -211,7 +211,7 @@ async fn checking_a_key_that_was_seen_costs_no_request() {
 
 #[tokio::test]
 async fn a_tenants_contacts_are_out_of_reach_of_other_tenants_keys() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let ann = app.caller("acme", &["north"], "ann").await;
     let eve = app.caller("evil", &["north"], "ann").await;
     let contact = add_in(&ann, &["north"]).await;

@@ -37,7 +37,7 @@ async fn a_contact_has_what_the_body_says() {
 
 #[tokio::test]
 async fn what_the_body_leaves_open_comes_from_the_caller() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
 
     let created = app.create(json!({"name": "John Smith"})).await.expect(201).contact();
 

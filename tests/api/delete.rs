@@ -35,7 +35,7 @@ async fn afterwards_the_contact_is_gone_at_once() {
 
 #[tokio::test]
 async fn lists_leave_it_out_at_once() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let contacts = app.add_named(&["A", "B", "C"]).await;
     assert_eq!(app.list("").await.total(), 3);
 
@@ -104,7 +104,7 @@ async fn a_change_at_the_same_time_brings_nothing_back() {
 
 #[tokio::test]
 async fn nothing_of_the_person_stays_in_the_table() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let body = contact().with("local_name", "جون").with("email", "john.smith@example.com").with("extra_info", "secret");
     let created = app.add(body.with("integration_meta", json!({"a": 1})).with("media", json!(["x"]))).await;
     app.delete(created.id()).await.expect(200);

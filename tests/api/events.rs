@@ -45,7 +45,7 @@ fn outcome(answer: &Value) -> String {
 
 #[tokio::test]
 async fn recorded_events_are_answered() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["company1"], "ann").await;
 
     let mut outcomes = Vec::new();
@@ -66,7 +66,7 @@ async fn recorded_events_are_answered() {
 
 #[tokio::test]
 async fn odd_events_are_answered() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["company1"], "ann").await;
     caller.add_named(&["Smith, John", "Jane", "John"]).await;
 
@@ -102,7 +102,7 @@ async fn odd_events_are_answered() {
 #[test]
 fn broken_events_never_fail_a_function() {
     let runtime = runtime();
-    let Some(app) = runtime.block_on(App::alone()) else { return };
+    let Some(app) = runtime.block_on(App::here()) else { return };
     let caller = runtime.block_on(app.caller("acme", &["company1"], "ann"));
     let events: Vec<(Function, Value)> = recorded()
         .into_iter()

@@ -37,7 +37,7 @@ async fn the_same_request_again_gets_the_same_answer() {
 
 #[tokio::test]
 async fn the_same_request_again_makes_no_other_contact() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let sibling = app.sibling().await;
     let created = create_once(&app, "key", contact()).await.contact();
 
@@ -141,7 +141,7 @@ async fn a_create_that_was_refused_leaves_its_key_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_identical_requests_at_the_same_moment_make_one_contact() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let sibling = app.sibling().await;
     let gateways = [&app, &sibling];
 
@@ -170,7 +170,7 @@ async fn of_different_requests_at_the_same_moment_one_makes_a_contact() {
 
 #[tokio::test]
 async fn a_key_can_be_used_anew_after_24_hours() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let first = create_once(&app, "key", contact()).await.expect(201).contact();
     let (running, created) = (app.running(), first.millis("createdAt") / 1_000);
     let scanned = running.client.scan().table_name(&running.contacts_table).send().await.unwrap().items.unwrap();
@@ -191,7 +191,7 @@ async fn a_key_can_be_used_anew_after_24_hours() {
 
 #[tokio::test]
 async fn what_is_remembered_of_a_key_holds_neither_it_nor_the_person() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let body: ContactBody = contact().with("email", "john.smith@example.com").with("local_name", "جون");
     let created = create_once(&app, "john.smith@example.com", body).await.expect(201).contact();
 

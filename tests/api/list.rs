@@ -56,7 +56,7 @@ async fn ids_of_no_contact_find_nothing() {
 
 #[tokio::test]
 async fn any_number_of_ids_can_be_asked_for() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let mut ids = Vec::new();
     for number in 0..130 {
         ids.push(app.add(contact().name(&number.to_string())).await.id());
@@ -141,7 +141,7 @@ async fn a_name_is_found_whatever_it_holds() {
 
 #[tokio::test]
 async fn ranges_of_updated_at_leave_out_their_ends() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let contacts = app.add_named(&["A", "B", "C"]).await;
     let changed = app.put(contacts[0].id(), json!({"title": "last"})).await.contact();
     let (first, last) = (contacts[1].millis("updatedAt"), changed.millis("updatedAt"));
@@ -177,6 +177,25 @@ async fn ranges_of_updated_at_leave_out_their_ends() {
     assert_eq!(app.list(format!("to_updatedAt={last}")).await.ids(), expected(i64::MIN, last));
     assert_eq!(app.list("from_updatedAt=0").await.total(), 3);
     assert_eq!(app.list("to_updatedAt=0").await.total(), 0);
+}
+
+#[tokio::test]
+async fn a_contact_that_has_left_a_range_is_not_in_it_for_a_gateway_that_knew_it_there() {
+    let Some(app) = App::here().await else { return };
+    let contacts = app.add_named(&["A", "B", "C"]).await;
+    let cold = app.sibling().await;
+    cold.list(format!("_id={}&_id={}", contacts[0].id(), contacts[1].id())).await.expect(200);
+    let to = contacts[2].millis("updatedAt") + 1;
+    app.put(contacts[0].id(), json!({"title": "changed"})).await.expect(200);
+    let changed = app.put(contacts[0].id(), json!({"title": "changed again"})).await.contact();
+    assert!(changed.millis("updatedAt") >= to);
+    app.delete(contacts[1].id()).await.expect(200);
+
+    let beyond_the_end = cold.list(format!("to_updatedAt={to}&per_page=1&page=9")).await;
+    let all = cold.list(format!("to_updatedAt={to}")).await;
+
+    assert_eq!((all.names(), all.total()), (vec!["C".to_owned()], 1));
+    assert_eq!(beyond_the_end.total(), 1);
 }
 
 #[tokio::test]
@@ -246,7 +265,7 @@ async fn an_empty_value_counts_as_not_given_and_unknown_parameters_are_ignored()
 
 #[tokio::test]
 async fn lists_follow_every_change_at_once_at_every_gateway() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let sibling = app.sibling().await;
     let everywhere = async |expected: &[&str]| {
         for gateway in [&app, &sibling] {

@@ -102,7 +102,7 @@ async fn a_motley_crowd(app: &App, count: usize, word: Option<&str>) -> Model {
 
 #[tokio::test]
 async fn all_pages_together_are_the_list_at_every_size() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let model = a_motley_crowd(&app, 105, None).await;
     let cold = app.sibling().await;
     let orders: [&[(&str, bool)]; 6] = [

@@ -30,7 +30,7 @@ async fn put_if_match(caller: &Caller, id: &str, tags: &str, body: Value) -> Ans
 
 #[tokio::test]
 async fn the_fields_of_the_body_change_and_the_others_stay() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     let created = app.add(contact().with("phone1", "+1").with("title", "Manager")).await;
 
     let changed = app.put(created.id(), json!({"title": "Director", "email": "john@example.com"})).await.expect(200);

@@ -31,8 +31,12 @@ const SIZES: [u64; 3] = [1_000, 10_000, 100_000];
 /// The seed of the contacts, who are the same people in every run.
 const SEED: u64 = 1;
 
-/// How often a warm list is asked for; the median counts.
-const TIMES: usize = 25;
+/// How often a list is asked for while an instance is cold; the median counts.
+const COLD_TIMES: usize = 3;
+
+/// How often a warm list is asked for: so many times, and so many in a row. In between come the others, so that what else the
+/// machine does is shared by all.
+const WARM_TIMES: (usize, usize) = (5, 5);
 
 /// Entries that a page of the table is asked for, a little more than 1 MB holds.
 const CURSOR_ENTRIES: i32 = 2_500;
@@ -81,10 +85,10 @@ impl Cost {
     }
 
     fn cell(self) -> String {
-        let units = if self.units < 100.0 { format!("{:.1}", self.units) } else { grouped(self.units.round() as u64) };
-        let time =
-            if self.milliseconds < 10.0 { format!("{:.1}", self.milliseconds) } else { format!("{:.0}", self.milliseconds) };
-        format!("{} · {units} · {time}", self.requests)
+        let rounded = |number: f64, exact_below: f64| {
+            if number < exact_below { format!("{number:.1}") } else { grouped(number.round() as u64) }
+        };
+        format!("{} · {} · {}", self.requests, rounded(self.units, 100.0), rounded(self.milliseconds, 10.0))
     }
 }
 
@@ -93,7 +97,7 @@ struct Measured {
     name: &'static str,
     /// By an instance that knows nothing of the tenant yet.
     cold: Cost,
-    /// After a contact has changed, with none of the page's contacts in the cache and nothing kept of earlier lists.
+    /// After a contact has changed, so that what matches is looked for anew, with none of the page's contacts in the cache.
     changed: Cost,
     /// Again, with nothing changed.
     again: Cost,
@@ -130,33 +134,41 @@ async fn measure(size: u64) -> Result<Size, Failure> {
 
     let uncached = Instance::start(&endpoint, ListConfig { cache: 0, ..ListConfig::default() }).await?;
     let cached = Instance::start(&endpoint, ListConfig::default()).await?;
-    let some = uncached.ask(&[("page", "3")]).await?.1;
+    let some = uncached.ask(&[("page", "3".to_owned())]).await?.1;
     let ids: Vec<&str> = some["data"].as_array().into_iter().flatten().filter_map(|contact| contact["_id"].as_str()).collect();
     let moved = ids.first().copied().ok_or("there is no contact to change")?;
     let moment = |share: i64| (begun.millis() + (ended.millis() - begun.millis()) * share / 100).to_string();
 
-    let mut lists = Vec::new();
-    for (name, query) in queries(size, &ids, moment) {
-        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let fresh = Instance::start(&endpoint, ListConfig::default()).await?;
-        let cold = fresh.ask(&query).await?.0;
-        fresh.running.stop().await;
-
-        let mut changed = Vec::new();
-        uncached.ask(&query).await?;
-        for number in 0..TIMES {
-            uncached.change(moved, number).await?;
-            changed.push(uncached.ask(&query).await?.0);
+    let queries = queries(size, &ids, moment);
+    let mut costs: Vec<[Vec<Cost>; 3]> = queries.iter().map(|_| Default::default()).collect();
+    for _ in 0..COLD_TIMES {
+        for ((_, query), [cold, ..]) in queries.iter().zip(&mut costs) {
+            let fresh = Instance::start(&endpoint, ListConfig::default()).await?;
+            cold.push(fresh.ask(query).await?.0);
+            fresh.running.stop().await;
         }
-        let mut again = Vec::new();
-        cached.ask(&query).await?;
-        for _ in 0..TIMES {
-            again.push(cached.ask(&query).await?.0);
-        }
-        let list = Measured { name, cold, changed: Cost::of_all(&changed), again: Cost::of_all(&again) };
-        println!("{name}: {} | {} | {}", list.cold.cell(), list.changed.cell(), list.again.cell());
-        lists.push(list);
     }
+    for _ in 0..WARM_TIMES.0 {
+        for ((_, query), [_, changed, _]) in queries.iter().zip(&mut costs) {
+            for number in 0..WARM_TIMES.1 {
+                uncached.change(moved, number).await?;
+                changed.push(uncached.ask(query).await?.0);
+            }
+        }
+    }
+    for _ in 0..WARM_TIMES.0 {
+        for ((_, query), [.., again]) in queries.iter().zip(&mut costs) {
+            cached.ask(query).await?;
+            for _ in 0..WARM_TIMES.1 {
+                again.push(cached.ask(query).await?.0);
+            }
+        }
+    }
+    let measured = |(name, costs): (&'static str, &[Vec<Cost>; 3])| {
+        let [cold, changed, again] = costs.each_ref().map(|costs| Cost::of_all(costs));
+        Measured { name, cold, changed, again }
+    };
+    let lists = queries.iter().map(|(name, _)| *name).zip(&costs).map(measured).collect();
     let cursors = walk(&cached.running).await?;
     uncached.running.stop().await;
     cached.running.stop().await;
@@ -209,7 +221,7 @@ impl Instance {
     }
 
     /// Asks for a list, and returns what it cost and what it was.
-    async fn ask(&self, query: &[(&str, &str)]) -> Result<(Cost, Value), Failure> {
+    async fn ask(&self, query: &[(&str, String)]) -> Result<(Cost, Value), Failure> {
         // Connected, and with the key checked for the next minute, before the clock runs.
         self.client.get(format!("{}/client-contact/none", self.running.url)).send().await?.bytes().await?;
         let request = self.client.get(format!("{}/client-contact", self.running.url)).query(query);
@@ -315,7 +327,7 @@ fn plot(file: &Path, results: &[Size]) -> Result<(), Failure> {
     let text = |size: u32| ("sans-serif", size).into_font().color(&GREY);
     let mut chart = ChartBuilder::on(&area)
         .margin(12)
-        .margin_right(130)
+        .margin_right(140)
         .x_label_area_size(48)
         .y_label_area_size(72)
         .build_cartesian_2d((1_000.0..100_000.0_f64).log_scale(), (0.1..20_000.0_f64).log_scale())?;
@@ -325,18 +337,21 @@ fn plot(file: &Path, results: &[Size]) -> Result<(), Failure> {
         .y_desc("read capacity units per list")
         .x_label_formatter(&|contacts| grouped(*contacts as u64))
         .y_label_formatter(&|units| if *units < 1.0 { units.to_string() } else { grouped(*units as u64) })
-        .label_style(text(14))
-        .axis_desc_style(text(15))
+        .label_style(text(17))
+        .axis_desc_style(text(18))
         .axis_style(GREY)
         .bold_line_style(GREY.mix(0.3))
         .light_line_style(TRANSPARENT)
         .draw()?;
+    let mut lowest = 0;
     for (name, colour, points) in series {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(3)))?;
         chart.draw_series(points.iter().map(|point| Circle::new(*point, 4, colour.filled())))?;
         if let Some(end) = points.last() {
+            // Each name beside the end of its line, and below the one before.
             let (x, y) = chart.backend_coord(end);
-            area.draw(&Text::new(name, (x + 12, y - 8), ("sans-serif", 16).into_font().color(&colour)))?;
+            lowest = (y - 9).max(lowest + 20);
+            area.draw(&Text::new(name, (x + 12, lowest), ("sans-serif", 19).into_font().color(&colour)))?;
         }
     }
     Ok(area.present()?)

@@ -5,9 +5,11 @@ use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::thread;
 
+use aws_sdk_dynamodb::Client;
 use contacts::serve::{self, Options, Running};
 use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
+use shared::app::aws_client;
 use shared::contact::{User, UserType};
 use shared::listing::ListConfig;
 use shared::object_id::ObjectId;
@@ -20,6 +22,9 @@ use crate::caller::Caller;
 pub struct App {
     me: Caller,
     running: Option<Running>,
+    keys: Option<KeyAdmin>,
+    /// What sets the tenants of this app apart from those of others with the same names.
+    tenants: String,
     /// The tables are to be removed from a DynamoDB that outlives the app.
     leaves_nothing: bool,
 }
@@ -35,41 +40,58 @@ impl Deref for App {
 impl App {
     /// An API for tests that look at nothing but the contacts that they make.
     pub async fn start() -> App {
-        match env::var("TEST_API_URL") {
-            Ok(url) => App::deployed(url),
-            Err(_) => App::here(ListConfig::default()).await,
+        match deployed_url() {
+            Some(url) => App::deployed(url).await,
+            None => App::in_process(ListConfig::default()).await,
         }
     }
 
-    /// An API with tables of its own, which other tests do not see; nothing, and a word about it, where there is only a deployed one.
+    /// An API with a tenant of its own, and with more callers on demand; nothing, and a word about it, where no key can be made.
     pub async fn alone() -> Option<App> {
-        App::alone_with(ListConfig::default()).await
-    }
-
-    /// [`App::alone`] that keeps lists in this way.
-    pub async fn alone_with(list: ListConfig) -> Option<App> {
-        if env::var_os("TEST_API_URL").is_none() {
-            return Some(App::here(list).await);
+        let app = App::start().await;
+        if app.keys.is_none() {
+            skip("makes keys, for which TEST_API_KEYS_TABLE must be set too");
+            return None;
         }
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        // Past the test harness, which would keep it to itself.
-        writeln!(io::stderr(), "skipped: {test} needs tables of its own, which the API at TEST_API_URL does not have").ok();
-        None
+        Some(app)
     }
 
-    fn deployed(url: String) -> App {
+    /// An API in this process, for tests that look inside; nothing, and a word about it, when another one is to be tested.
+    pub async fn here() -> Option<App> {
+        App::here_with(ListConfig::default()).await
+    }
+
+    /// [`App::here`] that keeps lists in this way.
+    pub async fn here_with(list: ListConfig) -> Option<App> {
+        if deployed_url().is_some() {
+            skip("looks inside the API, which runs elsewhere");
+            return None;
+        }
+        Some(App::in_process(list).await)
+    }
+
+    async fn deployed(url: String) -> App {
+        let keys = match env::var("TEST_API_KEYS_TABLE") {
+            Ok(table) => Some(KeyAdmin::new(keys_client().await, table)),
+            Err(_) => None,
+        };
         let me = Caller {
             http: http(),
-            url: url.trim_end_matches('/').to_owned(),
+            url,
             key: env::var("TEST_API_KEY").ok(),
             tenant: String::new(),
             namespaces: Vec::new(),
             user: Value::Null,
         };
-        App { me, running: None, leaves_nothing: false }
+        let tenants = format!(" of test {}", ObjectId::generate(Timestamp::now()));
+        let mut app = App { me, running: None, keys, tenants, leaves_nothing: false };
+        if app.keys.is_some() {
+            app.me = app.caller("local", &["company1"], "admin_user").await;
+        }
+        app
     }
 
-    async fn here(list: ListConfig) -> App {
+    async fn in_process(list: ListConfig) -> App {
         let other_engine = env::var("TEST_DYNAMODB_ENDPOINT").ok();
         let leaves_nothing = other_engine.is_some();
         let table_prefix = match other_engine {
@@ -91,7 +113,8 @@ impl App {
             namespaces: vec!["company1".to_owned()],
             user: json!({"_id": "60f1b2b3c9e9a12345678901", "username": "admin_user", "name": "Admin User", "type": "admin"}),
         };
-        App { me, running: Some(running), leaves_nothing }
+        let keys = Some(KeyAdmin::new(running.client.clone(), &running.api_keys_table));
+        App { me, running: Some(running), keys, tenants: String::new(), leaves_nothing }
     }
 
     /// Another gateway over the same tables, as another instance of the functions is.
@@ -99,7 +122,7 @@ impl App {
         self.sibling_with(ListConfig::default()).await
     }
 
-    /// This many of [`App::sibling`], or none of a deployed API.
+    /// This many of [`App::sibling`], or none of an API elsewhere.
     pub async fn siblings(&self, count: usize) -> Vec<App> {
         let mut siblings = Vec::new();
         if self.running.is_some() {
@@ -134,7 +157,7 @@ impl App {
     /// What runs in this process.
     ///
     /// # Panics
-    /// When the app is a deployed one: a test that looks inside starts from [`App::alone`].
+    /// When it does not: a test that looks inside starts from [`App::here`].
     pub fn running(&self) -> &Running {
         self.running.as_ref().expect("the API runs in this process")
     }
@@ -155,7 +178,7 @@ impl App {
         let key = ApiKey::generate();
         let mut record = KeyRecord {
             hash: key.hash(),
-            tenant: tenant.to_owned(),
+            tenant: format!("{tenant}{}", self.tenants),
             namespaces: namespaces.iter().map(ToString::to_string).collect(),
             user: User {
                 id: format!("id of {username}"),
@@ -181,9 +204,11 @@ impl App {
     }
 
     /// The keys, as an operator sees them.
-    pub fn keys(&self) -> KeyAdmin {
-        let running = self.running();
-        KeyAdmin::new(running.client.clone(), &running.api_keys_table)
+    ///
+    /// # Panics
+    /// When they cannot be seen: a test that makes keys starts from [`App::alone`].
+    pub fn keys(&self) -> &KeyAdmin {
+        self.keys.as_ref().expect("keys can be made")
     }
 }
 
@@ -205,6 +230,25 @@ impl Drop for App {
         });
         cleaning.join().ok();
     }
+}
+
+/// Where the API is, when it is not to be started here.
+fn deployed_url() -> Option<String> {
+    env::var("TEST_API_URL").ok().map(|url| url.trim_end_matches('/').to_owned())
+}
+
+/// The DynamoDB that has the keys of an API elsewhere.
+async fn keys_client() -> Client {
+    match env::var("TEST_DYNAMODB_ENDPOINT") {
+        Ok(endpoint) => serve::client(&endpoint).await,
+        Err(_) => aws_client().await,
+    }
+}
+
+/// Says that this test is skipped, past the test harness, which would keep it to itself.
+fn skip(why: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    writeln!(io::stderr(), "skipped: {test} {why}").ok();
 }
 
 fn free_ports() -> Options {

@@ -4,8 +4,11 @@
 //! variables send the same tests elsewhere:
 //!
 //! - `TEST_DYNAMODB_ENDPOINT`: the API is still in this process, but over this engine, with tables of its own for each app.
-//! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one that is deployed there. Tests that need more than one key, a look into
-//!   DynamoDB or contacts that nobody else changes are skipped, and say so.
+//! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one that answers there. Tests that need more than one key, a look inside or
+//!   contacts that nobody else changes are skipped, and say so.
+//! - `TEST_API_KEYS_TABLE` besides: its table of keys, in which each app makes a key for a tenant of its own; in the DynamoDB of the AWS
+//!   configuration, or in the one that `TEST_DYNAMODB_ENDPOINT` names. Now only tests that look inside are skipped. They expect
+//!   lists to show a change at once, as those of a local DynamoDB do.
 //!
 //! `PROPTEST_CASES` raises the number of cases of every property.
 

@@ -1,10 +1,17 @@
 //! Properties over HTTP.
 
-use std::panic::Location;
+use std::cell::RefCell;
+use std::panic::{self, Location};
+use std::sync::Once;
 
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use tokio::runtime::Runtime;
+
+thread_local! {
+    /// The last panic of a case on this thread, while cases are tried there.
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// A runtime for a test that is not asynchronous itself.
 pub fn runtime() -> Runtime {
@@ -20,13 +27,30 @@ pub fn holds_for_all<S: Strategy>(runtime: &Runtime, cases: u32, inputs: S, prop
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(cases);
     let source_file = Some(Location::caller().file());
     let config = Config { cases, source_file, max_shrink_iters: 300, ..Config::default() };
+    keep_panics_of_cases();
+    LAST_PANIC.set(Some(String::new()));
     let tried = TestRunner::new(config).run(&inputs, |input| {
         runtime.block_on(property(input));
         Ok(())
     });
+    let last_panic = LAST_PANIC.take().unwrap_or_default();
     match tried {
         Ok(()) => {}
-        Err(TestError::Fail(reason, input)) => panic!("{reason}\nthe smallest input for which it fails: {input:#?}"),
+        Err(TestError::Fail(_, input)) => panic!("{last_panic}\nThe smallest input for which it fails: {input:#?}"),
         Err(TestError::Abort(reason)) => panic!("{reason}"),
     }
+}
+
+/// The way to the smallest input goes through hundreds of panics, of which only the last is worth a word.
+fn keep_panics_of_cases() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let print = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let kept = LAST_PANIC.with_borrow_mut(|last| last.as_mut().map(|last| *last = panic.to_string()));
+            if kept.is_none() {
+                print(panic);
+            }
+        }));
+    });
 }

@@ -1,5 +1,7 @@
 //! The `contacts` program as its users start and stop it, in a process of its own.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
+
 use testkit::Program;
 
 mod crash;

@@ -237,11 +237,23 @@ impl Lists {
         if page.next.is_some() {
             return Ok(None);
         }
+        let mut entries = page.entries;
+        meter.index(|| replica.apply(&entries, now));
+        // What this instance knows to be newer than the change log shows counts. But what the log does not show in the range, though
+        // this instance saw it there, is either late or has gone on since: only its item can tell.
+        let recent = replica.recent(now);
+        let shown: HashMap<ObjectId, u64> = entries.iter().map(|entry| (entry.id, entry.version)).collect();
+        let is_in_doubt = |entry: &IndexEntry| {
+            let in_range = range.from <= entry.updated_at && entry.updated_at <= range.to;
+            in_range && shown.get(&entry.id).is_none_or(|version| *version < entry.version)
+        };
+        let in_doubt: Vec<ObjectId> = recent.iter().filter(|entry| is_in_doubt(entry)).map(|entry| entry.id).collect();
+        let stored = self.store.get_many(meter, replica.tenant(), &in_doubt, true).await?;
+        entries.extend(stored.iter().map(IndexEntry::from));
         meter.index(|| {
-            replica.apply(&page.entries, now);
-            // What this instance knows to be newer counts, though the change log may not show it yet.
-            let recent = replica.recent(now);
-            Ok(Some(View::of(page.entries.into_iter().chain(recent), Contacts::new())))
+            replica.apply(&entries, now);
+            entries.extend(recent.into_iter().filter(|entry| !in_doubt.contains(&entry.id)));
+            Ok(Some(View::of(entries, Contacts::new())))
         })
     }
 
