@@ -45,9 +45,10 @@ pub struct Replica {
     number: u64,
     index: Mutex<Option<SharedIndex>>,
     refresh: SharedRefresh,
-    /// When the change log was last read to its end, and when far back.
+    /// When the change log was last read to its end.
     refreshed: AtomicI64,
-    refreshed_long: AtomicI64,
+    /// When it is to be read far back the next time.
+    long_refresh_due: AtomicI64,
     long_refresh_under_way: Arc<AtomicBool>,
     last_used: AtomicI64,
     memory: AtomicUsize,
@@ -66,7 +67,7 @@ impl Replica {
             index: Mutex::default(),
             refresh: SharedRefresh::default(),
             refreshed: AtomicI64::new(i64::MIN),
-            refreshed_long: AtomicI64::new(i64::MIN),
+            long_refresh_due: AtomicI64::new(i64::MIN),
             long_refresh_under_way: Arc::default(),
             last_used: AtomicI64::new(i64::MIN),
             memory: AtomicUsize::new(0),
@@ -162,7 +163,7 @@ impl Replica {
             Arc::new(RwLock::new(index))
         });
         self.refreshed.store(now.millis(), Ordering::Relaxed);
-        self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+        self.next_long_refresh_after(self.config.long_every, now);
         if pages > 1 {
             // A contact that changed while the pages were read can have moved from one not yet read to one read already.
             self.read_changes(meter, &index, now).await?;
@@ -181,15 +182,16 @@ impl Replica {
         let short = last.saturating_sub(self.config.short_overlap);
         let long = now.millis().saturating_sub(self.config.long_overlap).min(short);
 
-        let long_is_due =
-            now.millis().abs_diff(self.refreshed_long.load(Ordering::Relaxed)) >= self.config.long_every.unsigned_abs();
+        let due = self.long_refresh_due.load(Ordering::Relaxed);
+        // One that lies far ahead was set before the clock went back.
+        let long_is_due = now.millis() >= due || due - now.millis() > self.config.long_overlap;
         let long_is_cheap = || {
             let since = Timestamp::from_millis(long);
             read(index).count_updated_since(since) <= LONG_REFRESH_ENTRIES
         };
         let since = match long_is_due {
             true if long_is_cheap() => {
-                self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+                self.next_long_refresh_after(self.config.long_every, now);
                 long
             }
             true => {
@@ -216,13 +218,18 @@ impl Replica {
         Ok(())
     }
 
+    fn next_long_refresh_after(&self, millis: i64, now: Timestamp) {
+        self.long_refresh_due.store(now.plus_millis(millis).millis(), Ordering::Relaxed);
+    }
+
     /// Reads again what was written in the last minutes, without a call waiting for it. A try that fails is made again with the
     /// next call.
     fn read_far_back_beside_the_calls(&self, index: &SharedIndex, since: i64, now: Timestamp) {
         if self.long_refresh_under_way.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.refreshed_long.store(now.millis(), Ordering::Relaxed);
+        // It reads much, so it comes just often enough to read every entry again once.
+        self.next_long_refresh_after(self.config.long_every.max(self.config.long_overlap / 2), now);
         let under_way = Ended(Arc::clone(&self.long_refresh_under_way));
         let (store, tenant, index) = (self.store.clone(), self.tenant.clone(), Arc::clone(index));
         let page_entries = self.config.page_entries;
