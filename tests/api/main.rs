@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
+mod at_the_same_time;
 mod bad_input;
 mod callers;
 mod create;

@@ -194,9 +194,10 @@ pub async fn run(gateways: &[App], steps: Vec<Step>) {
             ("both", &["south", "north"]),
             ("all", &["west", "north", "south"]),
         ] {
-            world.callers.push(gateways[0].caller(&tenant, namespaces, username).await);
+            let caller = gateways[0].caller(&tenant, namespaces, username).await;
+            world.tenants.entry(caller.tenant.clone()).or_default();
+            world.callers.push(caller);
         }
-        world.tenants.insert(tenant, Model::default());
     }
     for step in steps {
         let caller = step.caller.get(&world.callers).at(step.gateway.get(gateways));

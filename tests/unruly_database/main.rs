@@ -1,6 +1,8 @@
 //! Lists over a DynamoDB that throttles, lags and changes while it is read. Between the API and the engine stands a proxy that
 //! does to the engine's answers what a distributed database does.
 
+#![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
 use std::num::NonZeroU64;
@@ -132,7 +134,7 @@ fn patient() -> ListConfig {
 #[derive(Default)]
 struct Trouble {
     /// Answers instead of the engine, if it says so.
-    refuse: Mutex<Option<Box<dyn FnMut(&str) -> bool + Send>>>,
+    refuse: Mutex<Option<Refuse>>,
     /// Happens before the engine gets a request.
     before: Mutex<Option<Happening>>,
     /// Changes the engine's answer.
@@ -141,6 +143,7 @@ struct Trouble {
     seen: Mutex<Vec<String>>,
 }
 
+type Refuse = Box<dyn FnMut(&str) -> bool + Send>;
 type Happening = Box<dyn FnMut(&str) -> BoxFuture<'static, ()> + Send>;
 type Distortion = Box<dyn FnMut(&str, &Value, &mut Value) + Send>;
 
@@ -228,7 +231,7 @@ fn lag(mut random: TestRng) -> impl FnMut(&str, &Value, &mut Value) + Send + 'st
         for item in now {
             let past = older.entry(key(&item)).or_default();
             if operation == "BatchGetItem" {
-                let stale = past.iter().filter(|past| past.get("name") != item.get("name")).next_back().cloned();
+                let stale = past.iter().rfind(|past| past.get("name") != item.get("name")).cloned();
                 items.push(stale.filter(|_| random.random_bool(0.5)).unwrap_or_else(|| item.clone()));
                 past.push(item);
                 continue;
