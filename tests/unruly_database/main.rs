@@ -206,6 +206,7 @@ async fn forward(
     if let Some(distort) = Trouble::lock(&trouble.distort).as_mut() {
         distort(operation, &request, &mut answer);
     }
+    let status = if answer["__type"].is_string() && status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
     (status, answer.to_string()).into_response()
 }
 
@@ -496,6 +497,30 @@ async fn keys_that_a_batch_leaves_unprocessed_are_asked_for_again() {
     assert_eq!(shown.len(), 10);
     // Ten keys in halves, rounded up: 5, 3, 1 and 1.
     assert_eq!(trouble.count("BatchGetItem"), 4);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_is_made_once() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let mut lost = Vec::new();
+    trouble.distort(move |operation, _, answer| {
+        if !lost.iter().any(|lost| lost == operation) {
+            lost.push(operation.to_owned());
+            *answer = json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"});
+        }
+    });
+
+    let created = create(&instance.app, "before").await;
+    let body = ContactBody::for_update(br#"{"name": "after"}"#).unwrap();
+    let first = Precondition::Versions(vec![0]);
+    let updated = instance.app.store.update(&Meter::default(), &caller(), created.id, &body, &first, Timestamp::now()).await;
+
+    assert_eq!(trouble.count("PutItem"), 2);
+    assert_eq!(trouble.count("UpdateItem"), 2);
+    assert_eq!(updated.unwrap().version, 1);
+    assert_eq!(instance.all().await, BTreeMap::from([(created.id, (1, "after".to_owned()))]));
 }
 
 #[tokio::test]

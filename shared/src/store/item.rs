@@ -17,7 +17,7 @@ use crate::timestamp::Timestamp;
 pub type Item = HashMap<String, AttributeValue>;
 
 /// The attributes of a contact that an update can set or a deletion has to remove, `updatedAt` and `__v` apart.
-pub const CONTACT_ATTRIBUTES: [&str; 15] = [
+pub const CONTACT_ATTRIBUTES: [&str; 16] = [
     "creator",
     "editor",
     "name",
@@ -33,7 +33,11 @@ pub const CONTACT_ATTRIBUTES: [&str; 15] = [
     "integration_meta",
     "company_namespace",
     "createdAt",
+    LAST_WRITE,
 ];
+
+/// The attribute that tells which update was the last: a random number, by which an update that is tried again knows itself.
+pub const LAST_WRITE: &str = "lastWrite";
 
 /// The primary key of a contact.
 pub fn key(tenant: &str, id: ObjectId) -> Item {

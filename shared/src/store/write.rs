@@ -9,13 +9,14 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::expression::UpdateExpression;
-use super::item::{self, CONTACT_ATTRIBUTES, Item};
+use super::item::{self, CONTACT_ATTRIBUTES, Item, LAST_WRITE};
 use super::sdk_error::{self, Backoff, classify};
 use super::{Store, Stored, number};
 use crate::body::{ContactBody, Given};
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::hex::hex;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
@@ -189,9 +190,13 @@ impl Store {
         // those, after it is clear that the caller may make the change.
         let mut expected_namespaces = new_namespaces.cloned();
         let mut clock = Clock::Now;
+        let last_write = hex(&random_bytes());
 
         for _ in 0..MAXIMUM_TRIES {
-            let expression = expression(caller, change, precondition, expected_namespaces.as_deref(), clock, now)?;
+            let mut expression = expression(caller, change, precondition, expected_namespaces.as_deref(), clock, now)?;
+            if let Change::Update(_) = change {
+                expression.set(LAST_WRITE, &last_write)?;
+            }
             let update = expression.update();
             let (condition, names, values) = expression.into_condition();
             let request = self
@@ -227,7 +232,10 @@ impl Store {
             let Some(item) = sdk_error::failed_update_condition(&failure) else {
                 return Err(self.explain(meter, caller, id, change, sdk_error::is_validation(&failure), classify(failure)).await);
             };
+            // The SDK tries again when an answer is lost. The change is made then, by the first try.
+            let is_own = item.get(LAST_WRITE).is_some_and(|value| value.as_s() == Ok(&last_write));
             let contact = match (!item.is_empty()).then(|| item::stored(item)).transpose()? {
+                Some(Stored::Contact(contact)) if is_own => return Ok(*contact),
                 Some(Stored::Contact(contact)) if caller.sees(&contact) => contact,
                 _ => return Err(Error::ContactNotFound),
             };
@@ -265,6 +273,12 @@ impl Store {
             Err(error) => error,
         }
     }
+}
+
+fn random_bytes() -> [u8; 8] {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system has random bytes");
+    bytes
 }
 
 pub fn refuse_above_the_maximum(item: &Item) -> Result<(), Error> {
