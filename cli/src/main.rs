@@ -9,6 +9,7 @@ use contacts::keys;
 use contacts::seed;
 use contacts::serve::{self, Options};
 use shared::app::log_filter;
+use shared::listing::ListConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -77,6 +78,7 @@ async fn seed(options: seed::Options) -> Result<(), Box<dyn std::error::Error>> 
 
 /// Serves until a signal says stop.
 async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let options = Options { list: ListConfig::from_env()?, ..options };
     // Listening for signals before anything is started: none may come too early.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut running = tokio::select! {

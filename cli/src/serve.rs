@@ -73,7 +73,7 @@ pub struct Options {
     #[arg(long)]
     pub require_key: bool,
 
-    /// How lists are kept. No option: tests try its bounds.
+    /// How lists are kept: what the environment says, as for a function
     #[arg(skip)]
     pub list: ListConfig,
 }
