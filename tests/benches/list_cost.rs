@@ -41,6 +41,12 @@ const WARM_TIMES: (usize, usize) = (5, 5);
 /// Entries that a page of the table is asked for, a little more than 1 MB holds.
 const CURSOR_ENTRIES: i32 = 2_500;
 
+/// How many contacts are new when a warm instance is asked for a list.
+const CHANGES: [u64; 3] = [0, 10, 10_000];
+
+/// A little longer than the overlap of a refresh: what was written within it is read again with every list.
+const OVERLAP: Duration = Duration::from_secs(6);
+
 type Failure = Box<dyn Error>;
 
 #[tokio::main]
@@ -109,6 +115,8 @@ struct Size {
     seeded: Duration,
     lists: Vec<Measured>,
     cursors: Cost,
+    /// A list by a warm instance after each of [`CHANGES`].
+    refreshes: Vec<Cost>,
 }
 
 async fn measure(size: u64) -> Result<Size, Failure> {
@@ -116,8 +124,8 @@ async fn measure(size: u64) -> Result<Size, Failure> {
     let engine = Engine::start(Storage::Folder(folder.path().to_owned()), 0).await?;
     let endpoint = engine.endpoint().to_owned();
     let begun = Timestamp::now();
-    let seeded = seed::run(seed::Options {
-        count: size,
+    let fill = |count| seed::Options {
+        count,
         tenant: "local".to_owned(),
         namespace: "company1".to_owned(),
         seed: Some(SEED),
@@ -125,12 +133,11 @@ async fn measure(size: u64) -> Result<Size, Failure> {
         dynamodb_endpoint: Some(endpoint.clone()),
         table_prefix: String::new(),
         contacts_table: None,
-    })
-    .await?;
+    };
+    let seeded = seed::run(fill(size)).await?;
     println!("{seeded}");
     let ended = Timestamp::now();
-    // What was written within the overlap would be read again with every list.
-    tokio::time::sleep(Duration::from_secs(6)).await;
+    tokio::time::sleep(OVERLAP).await;
 
     let uncached = Instance::start(&endpoint, ListConfig { cache: 0, ..ListConfig::default() }).await?;
     let cached = Instance::start(&endpoint, ListConfig::default()).await?;
@@ -170,10 +177,20 @@ async fn measure(size: u64) -> Result<Size, Failure> {
     };
     let lists = queries.iter().map(|(name, _)| *name).zip(&costs).map(measured).collect();
     let cursors = walk(&cached.running).await?;
+    let mut refreshes = Vec::new();
+    for count in CHANGES {
+        let first_page = [("page", "1".to_owned())];
+        cached.ask(&first_page).await?;
+        if count > 0 {
+            seed::run(fill(count)).await?;
+        }
+        refreshes.push(cached.ask(&first_page).await?.0);
+        tokio::time::sleep(OVERLAP).await;
+    }
     uncached.running.stop().await;
     cached.running.stop().await;
     engine.stop().await;
-    Ok(Size { contacts: size, seeded: seeded.elapsed, lists, cursors })
+    Ok(Size { contacts: size, seeded: seeded.elapsed, lists, cursors, refreshes })
 }
 
 /// The lists that are asked for. `ids` are those of one page, and `moment` is when so many percent of the contacts were written.
@@ -281,11 +298,18 @@ fn report(results: &[Size]) -> Result<String, Failure> {
     let mut text = String::new();
     writeln!(text, "| contacts | cold | after a change | again | by cursors | filling took |")?;
     writeln!(text, "|---:|---:|---:|---:|---:|---:|")?;
-    for Size { contacts, seeded, lists, cursors } in results {
+    for Size { contacts, seeded, lists, cursors, .. } in results {
         let last = lists.iter().find(|list| list.name == "last page").ok_or("the last page was not asked for")?;
         let (contacts, seconds) = (grouped(*contacts), seeded.as_secs_f64());
         let (cold, changed, again, cursors) = (last.cold.cell(), last.changed.cell(), last.again.cell(), cursors.cell());
         writeln!(text, "| {contacts} | {cold} | {changed} | {again} | {cursors} | {seconds:.1} s |")?;
+    }
+    writeln!(text, "\nThe first page by a warm instance that has its contacts, when so many other contacts are new:\n")?;
+    writeln!(text, "| contacts | {} |", CHANGES.map(|count| format!("{} new", grouped(count))).join(" | "))?;
+    writeln!(text, "|---:|---:|---:|---:|")?;
+    for Size { contacts, refreshes, .. } in results {
+        let cells: Vec<String> = refreshes.iter().map(|cost| cost.cell()).collect();
+        writeln!(text, "| {} | {} |", grouped(*contacts), cells.join(" | "))?;
     }
     for Size { contacts, lists, .. } in results {
         writeln!(text, "\n### {} contacts\n", grouped(*contacts))?;
