@@ -158,9 +158,7 @@ impl Replica {
         let pages = loaded.pages;
         let index = meter.index(|| {
             self.keep_recent(&loaded.entries, now);
-            let mut index = ContactIndex::from_entries(loaded.entries);
-            index.apply_all(&self.recent(now));
-            Arc::new(RwLock::new(index))
+            Arc::new(RwLock::new(ContactIndex::from_entries(loaded.entries)))
         });
         self.refreshed.store(now.millis(), Ordering::Relaxed);
         self.next_long_refresh_after(self.config.long_every, now);
@@ -169,7 +167,7 @@ impl Replica {
             self.read_changes(meter, &index, now).await?;
         }
         *self.place() = Some(Arc::clone(&index));
-        // What other calls learned while this one was loading.
+        // What was seen before, and what other calls learned while this one was loading.
         write(&index).apply_all(&self.recent(now));
         Ok(index)
     }
@@ -202,18 +200,13 @@ impl Replica {
         };
 
         let range = LogRange { from: Timestamp::from_millis(since), to: Timestamp::from_millis(i64::MAX) };
-        let mut position = None;
-        loop {
-            let page = self.store.change_log(meter, &self.tenant, range, false, position, self.config.page_entries).await?;
+        let take = |entries: &[IndexEntry]| {
             meter.index(|| {
-                self.keep_recent(&page.entries, now);
-                write(index).apply_all(&page.entries);
+                self.keep_recent(entries, now);
+                write(index).apply_all(entries);
             });
-            position = page.next;
-            if position.is_none() {
-                break;
-            }
-        }
+        };
+        self.store.each_change(meter, &self.tenant, range, self.config.page_entries, take).await?;
         self.refreshed.store(now.millis(), Ordering::Relaxed);
         Ok(())
     }
@@ -222,8 +215,8 @@ impl Replica {
         self.long_refresh_due.store(now.plus_millis(millis).millis(), Ordering::Relaxed);
     }
 
-    /// Reads again what was written in the last minutes, without a call waiting for it. A try that fails is made again with the
-    /// next call.
+    /// Reads again what was written in the last minutes, without a call waiting for it. When that fails, the next one, which is due
+    /// before the minutes are over, reads it.
     fn read_far_back_beside_the_calls(&self, index: &SharedIndex, since: i64, now: Timestamp) {
         if self.long_refresh_under_way.swap(true, Ordering::AcqRel) {
             return;
@@ -236,17 +229,11 @@ impl Replica {
         let range = LogRange { from: Timestamp::from_millis(since), to: now };
         tokio::spawn(async move {
             let _until_it_ends = under_way;
-            let mut position = None;
-            loop {
-                let page = match store.change_log(&Meter::default(), &tenant, range, false, position, page_entries).await {
-                    Ok(page) => page,
-                    Err(error) => return tracing::warn!(tenant, "a long refresh failed: {error}"),
-                };
-                write(&index).apply_all(&page.entries);
-                position = page.next;
-                if position.is_none() {
-                    return;
-                }
+            let take = |entries: &[IndexEntry]| {
+                write(&index).apply_all(entries);
+            };
+            if let Err(error) = store.each_change(&Meter::default(), &tenant, range, page_entries, take).await {
+                tracing::warn!(tenant, "a long refresh failed: {error}");
             }
         });
     }

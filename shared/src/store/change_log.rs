@@ -83,4 +83,27 @@ impl Store {
         // DynamoDB may hand out a position though nothing follows; the next page is empty then.
         Ok(LogPage { entries, next: output.last_evaluated_key.filter(|key| !key.is_empty()).map(LogPosition) })
     }
+    /// Follows `tenant`'s change log from the oldest entry of `range` to its newest, and gives `take` the entries page by page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`], when any of the requests failed; `take` has had the pages before.
+    pub async fn each_change(
+        &self,
+        meter: &Meter,
+        tenant: &str,
+        range: LogRange,
+        limit: u32,
+        mut take: impl FnMut(&[IndexEntry]),
+    ) -> Result<(), Error> {
+        let mut position = None;
+        loop {
+            let page = self.change_log(meter, tenant, range, false, position, limit).await?;
+            take(&page.entries);
+            position = page.next;
+            if position.is_none() {
+                return Ok(());
+            }
+        }
+    }
 }
