@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use index::fold::fold;
 use serde_json::value::to_raw_value;
 use shared::contact::{Contact, JsonObject, User, UserType};
-use shared::listing::fold::fold;
 use shared::object_id::ObjectId;
 use shared::timestamp::Timestamp;
 

@@ -192,8 +192,8 @@ mod tests {
     use std::num::NonZeroU64;
 
     use clap::Parser;
+    use index::query::{Filter, ListQuery};
     use shared::caller::Caller;
-    use shared::listing::query::{Filter, ListQuery};
     use shared::meter::Meter;
 
     use super::*;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::contact::{Contact, ContactJson};
 use crate::error::Error;
-use crate::listing::query::ListQuery;
+use index::query::ListQuery;
 
 /// An answer, complete but for the headers about its cost.
 pub type Response = HttpResponse<String>;

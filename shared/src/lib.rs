@@ -16,8 +16,7 @@ mod headers;
 mod hex;
 pub mod listing;
 pub mod meter;
-pub mod object_id;
 pub mod store;
-pub mod timestamp;
 
 pub use headers::{if_match, if_none_match};
+pub use index::{object_id, timestamp};

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use index::fold::fold;
 use serde_json::{Value, json};
-use shared::listing::fold::fold;
 
 use crate::contact::Contact;
 

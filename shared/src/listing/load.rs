@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures::future::try_join;
 
-use super::entry::IndexEntry;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::store::{LogPage, LogPosition, LogRange, Store};
 use crate::timestamp::Timestamp;
+use index::entry::IndexEntry;
 
 /// A tenant's whole change log.
 pub struct Loaded {

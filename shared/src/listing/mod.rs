@@ -3,20 +3,11 @@
 //! DynamoDB answers with cursors and counts nothing. So an instance keeps an index of a tenant's contacts ([`index`]), asks the
 //! change log what is new before every list ([`replica`]), selects in memory, and fetches just the contacts of the page.
 
-mod arena;
-pub mod entry;
-pub mod fold;
-pub mod index;
 mod load;
-mod namespaces;
-mod ordered;
 pub mod params;
-pub mod query;
 mod query_string;
-mod records;
 pub mod replica;
 mod shared_refresh;
-mod sorting;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,9 +24,9 @@ use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::store::{LogRange, Store, Stored};
 use crate::timestamp::Timestamp;
-use entry::IndexEntry;
-use index::{ContactIndex, Row};
-use query::ListQuery;
+use ::index::entry::IndexEntry;
+use ::index::query::ListQuery;
+use ::index::{ContactIndex, Row};
 use replica::{Replica, SharedIndex};
 
 /// The most ids for which a warm instance reads the items themselves instead of its index: their reads are strongly consistent, a

@@ -6,11 +6,11 @@ use std::num::NonZeroU64;
 
 use serde::Deserialize;
 
-use super::fold::fold;
-use super::query::{Filter, ListQuery, SortField, SortKey};
 use super::query_string::{self, Pair};
 use crate::error::Error;
 use crate::timestamp::Timestamp;
+use index::fold::fold;
+use index::query::{Filter, ListQuery, SortField, SortKey};
 
 /// Contacts on a page when the request does not say.
 const DEFAULT_PER_PAGE: u32 = 25;

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::ListConfig;
-use super::entry::IndexEntry;
-use super::index::ContactIndex;
 use super::load::load;
 use super::shared_refresh::SharedRefresh;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::store::{LogRange, Store};
 use crate::timestamp::Timestamp;
+use index::ContactIndex;
+use index::entry::IndexEntry;
 
 /// An index that was not refreshed for this long, in milliseconds, is loaded anew: half of a tombstone's life, after which a
 /// deletion could be missed.

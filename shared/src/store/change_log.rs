@@ -6,9 +6,9 @@ use super::item::{self, Item};
 use super::sdk_error::classify;
 use super::{Store, number};
 use crate::error::Error;
-use crate::listing::entry::IndexEntry;
 use crate::meter::Meter;
 use crate::timestamp::Timestamp;
+use index::entry::IndexEntry;
 
 /// The index that is the change log.
 const INDEX: &str = "updatedAt-index";

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::Stored;
 use crate::contact::Contact;
 use crate::error::Error;
-use crate::listing::entry::{EntryFields, IndexEntry};
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
+use index::entry::{EntryFields, IndexEntry};
 
 /// The attributes of one item, by name.
 pub type Item = HashMap<String, AttributeValue>;

@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memchr::memmem::Finder;
 
-use crate::listing::arena::NOBODY;
-use crate::listing::entry::{EntryFields, IndexEntry};
-use crate::listing::fold::fold;
-use crate::listing::namespaces::map_bytes;
-use crate::listing::ordered::{CHUNK, Ordered, Position, Visibility};
-use crate::listing::query::{Filter, ListQuery, SortField, SortKey};
-use crate::listing::records::{END, Records, names};
-use crate::listing::sorting::{self, Direction, SortPlan};
+use crate::arena::NOBODY;
+use crate::entry::{EntryFields, IndexEntry};
+use crate::fold::fold;
+use crate::namespaces::map_bytes;
 use crate::object_id::ObjectId;
+use crate::ordered::{CHUNK, Ordered, Position, Visibility};
+use crate::query::{Filter, ListQuery, SortField, SortKey};
+use crate::records::{END, Records, names};
+use crate::sorting::{self, Direction, SortPlan};
 use crate::timestamp::Timestamp;
 
 /// Bytes of a page in the arenas.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::listing::ordered::Visibility;
+use crate::ordered::Visibility;
 
 /// Namespace lists by number, as long as a contact has them.
 #[derive(Clone, Debug, Default)]

@@ -1,6 +1,6 @@
 //! How long lists take, and how much memory their index.
 //!
-//! `cargo bench -p shared --bench listing` measures with 10,000, 100,000 and 1,000,000 contacts; `LISTING_ENTRIES=100000` with one
+//! `cargo bench -p index --bench listing` measures with 10,000, 100,000 and 1,000,000 contacts; `LISTING_ENTRIES=100000` with one
 //! other number, or several separated by commas. For the first of them it also prints how much memory the process gained. As with
 //! every criterion benchmark, an argument filters by name.
 
@@ -10,12 +10,12 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, measurement::WallTime};
-use shared::listing::entry::{EntryFields, IndexEntry};
-use shared::listing::fold::fold;
-use shared::listing::index::ContactIndex;
-use shared::listing::query::{Filter, ListQuery, SortField, SortKey};
-use shared::object_id::ObjectId;
-use shared::timestamp::Timestamp;
+use index::ContactIndex;
+use index::entry::{EntryFields, IndexEntry};
+use index::fold::fold;
+use index::object_id::ObjectId;
+use index::query::{Filter, ListQuery, SortField, SortKey};
+use index::timestamp::Timestamp;
 
 /// 2023-01-15T10:30:00Z, when the first contact was created.
 const START: i64 = 1_673_778_600_000;

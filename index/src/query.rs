@@ -26,7 +26,7 @@ pub struct Filter {
     pub ids: Option<Vec<ObjectId>>,
     /// Contacts whose name is exactly one of these, sorted and distinct.
     pub names: Option<Vec<String>>,
-    /// Words in the form of [`fold`](crate::listing::fold::fold), each of which occurs in the folded `name` or `local_name`.
+    /// Words in the form of [`fold`](crate::fold::fold), each of which occurs in the folded `name` or `local_name`.
     pub search: Vec<String>,
     /// Contacts changed strictly after this moment.
     pub updated_after: Option<Timestamp>,

@@ -5,8 +5,8 @@
 
 use std::cmp::Ordering;
 
-use crate::listing::query::{SortField, SortKey};
-use crate::listing::records::{Records, Value};
+use crate::query::{SortField, SortKey};
+use crate::records::{Records, Value};
 
 /// How an order is met by walking another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use std::cmp::Ordering;
 
 use memchr::{memchr, memmem};
 
-use crate::listing::arena::{Arena, NOBODY, Place};
-use crate::listing::entry::{EntryFields, IndexEntry};
-use crate::listing::fold::fold_onto;
-use crate::listing::namespaces::NamespaceLists;
-use crate::listing::query::{SortField, SortKey};
+use crate::arena::{Arena, NOBODY, Place};
+use crate::entry::{EntryFields, IndexEntry};
+use crate::fold::fold_onto;
+use crate::namespaces::NamespaceLists;
 use crate::object_id::ObjectId;
+use crate::query::{SortField, SortKey};
 
 /// Ends each text of a search record. It occurs in no UTF-8, so no word is found across it.
 pub(super) const END: u8 = 0xff;

@@ -1,0 +1,17 @@
+//! The listing engine: a tenant's contacts in memory, and any page of any list over them.
+//!
+//! The engine is pure: no clock, no I/O, no AWS. `shared` reads the change log and the contacts for it.
+
+mod arena;
+pub mod entry;
+pub mod fold;
+mod index;
+mod namespaces;
+pub mod object_id;
+mod ordered;
+pub mod query;
+mod records;
+mod sorting;
+pub mod timestamp;
+
+pub use index::{ContactIndex, Row, Selection};
