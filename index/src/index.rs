@@ -16,13 +16,13 @@ use memchr::memmem::Finder;
 use crate::arena::NOBODY;
 use crate::entry::{EntryFields, IndexEntry};
 use crate::fold::fold;
-use crate::namespaces::map_bytes;
 use crate::object_id::ObjectId;
 use crate::ordered::{CHUNK, Ordered, Position, Visibility};
 use crate::query::{Filter, ListQuery, SortField, SortKey};
 use crate::records::{END, Records, names};
 use crate::sorting::{self, Direction, SortPlan};
 use crate::timestamp::Timestamp;
+use crate::tombstones::Tombstones;
 
 /// Bytes of a page in the arenas.
 const PAGE: usize = 1 << 16;
@@ -45,20 +45,11 @@ pub struct ContactIndex {
     records: Records,
     by_id: Ordered,
     by_updated: Ordered,
-    tombstones: HashMap<ObjectId, Tombstone>,
-    /// No tombstone is older than this.
-    oldest_tombstone: Timestamp,
+    tombstones: Tombstones,
     newest: Option<Timestamp>,
     chunk_len: usize,
     /// What lists have left for the next ones. It is locked only to look and to leave, never while something is computed.
     kept: Mutex<Kept>,
-}
-
-/// What remains of a deleted contact.
-#[derive(Clone, Copy, Debug)]
-struct Tombstone {
-    version: u64,
-    updated_at: Timestamp,
 }
 
 /// Orders and results of earlier lists, the last used ones at the end.
@@ -144,20 +135,20 @@ impl ContactIndex {
         self.newest = self.newest.max(Some(entry.updated_at));
         let slot = self.slot_of(entry.id);
         let known = slot.map(|slot| self.records.slot(slot).version);
-        if known.or_else(|| self.tombstone_version(entry.id)).is_some_and(|known| known >= entry.version) {
+        if known.or_else(|| self.tombstones.version(entry.id)).is_some_and(|known| known >= entry.version) {
             return false;
         }
         match (slot, &entry.fields) {
             (Some(slot), Some(fields)) => self.update(slot, entry, fields),
             (Some(slot), None) => {
                 self.remove(slot);
-                self.bury(entry);
+                self.tombstones.insert(entry);
             }
             (None, Some(fields)) => {
-                self.tombstones.remove(&entry.id);
+                self.tombstones.remove(entry.id);
                 self.insert(entry, fields);
             }
-            (None, None) => self.bury(entry),
+            (None, None) => self.tombstones.insert(entry),
         }
         true
     }
@@ -172,19 +163,12 @@ impl ContactIndex {
 
     /// Forgets the tombstones of contacts that were deleted before `moment`.
     pub fn forget_tombstones_before(&mut self, moment: Timestamp) {
-        if moment <= self.oldest_tombstone {
-            return;
-        }
-        self.oldest_tombstone = moment;
-        self.tombstones.retain(|_, tombstone| tombstone.updated_at >= moment);
-        if self.tombstones.capacity() > 4 * self.tombstones.len() {
-            self.tombstones.shrink_to(2 * self.tombstones.len());
-        }
+        self.tombstones.forget_before(moment);
     }
 
     /// The newest known version of a contact, deleted or not.
     pub fn version(&self, id: ObjectId) -> Option<u64> {
-        self.slot_of(id).map(|slot| self.records.slot(slot).version).or_else(|| self.tombstone_version(id))
+        self.slot_of(id).map(|slot| self.records.slot(slot).version).or_else(|| self.tombstones.version(id))
     }
 
     /// How many contacts there are.
@@ -203,7 +187,7 @@ impl ContactIndex {
             + self.records.memory_bytes()
             + self.by_id.memory_bytes()
             + self.by_updated.memory_bytes()
-            + map_bytes::<(ObjectId, Tombstone)>(self.tombstones.capacity())
+            + self.tombstones.memory_bytes()
             + self.kept().memory_bytes()
     }
 
@@ -313,8 +297,7 @@ impl ContactIndex {
             records: Records::new(page_bytes),
             by_id: empty.clone(),
             by_updated: empty,
-            tombstones: HashMap::new(),
-            oldest_tombstone: Timestamp::from_millis(i64::MAX),
+            tombstones: Tombstones::default(),
             newest: None,
             chunk_len,
             kept: Mutex::default(),
@@ -335,13 +318,13 @@ impl ContactIndex {
         self.by_id.get(at).filter(|&slot| self.records.slot(slot).id == id)
     }
 
-    fn tombstone_version(&self, id: ObjectId) -> Option<u64> {
-        self.tombstones.get(&id).map(|tombstone| tombstone.version)
+    /// When contacts were changed, newest first.
+    pub(super) fn changes_newest_first(&self) -> impl Iterator<Item = Timestamp> {
+        self.by_updated.iter_backward().map(|slot| Timestamp::from_millis(self.records.slot(slot).updated_at))
     }
 
-    fn bury(&mut self, entry: &IndexEntry) {
-        self.oldest_tombstone = self.oldest_tombstone.min(entry.updated_at);
-        self.tombstones.insert(entry.id, Tombstone { version: entry.version, updated_at: entry.updated_at });
+    pub(super) const fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     fn insert(&mut self, entry: &IndexEntry, fields: &EntryFields) {
@@ -410,7 +393,9 @@ impl ContactIndex {
             self.newest = self.newest.max(Some(entry.updated_at));
             match &entry.fields {
                 Some(fields) => slots.push(self.records.insert(&entry, fields)),
-                None if self.tombstone_version(entry.id).is_none_or(|known| known < entry.version) => self.bury(&entry),
+                None if self.tombstones.version(entry.id).is_none_or(|known| known < entry.version) => {
+                    self.tombstones.insert(&entry)
+                }
                 None => {}
             }
         }
@@ -423,9 +408,9 @@ impl ContactIndex {
         slots.retain(|&slot| {
             let (id, version) = (self.records.slot(slot).id, self.records.slot(slot).version);
             let is_newest = last.replace(id) != Some(id);
-            let is_alive = is_newest && self.tombstones.get(&id).is_none_or(|tombstone| tombstone.version < version);
+            let is_alive = is_newest && self.tombstones.version(id).is_none_or(|deleted| deleted < version);
             if is_alive {
-                self.tombstones.remove(&id);
+                self.tombstones.remove(id);
             } else {
                 self.records.remove(slot);
             }
@@ -443,7 +428,7 @@ impl ContactIndex {
         for entry in entries {
             self.newest = self.newest.max(Some(entry.updated_at));
             let slot = slots.get(&entry.id).copied();
-            let known = slot.map(|slot| self.records.slot(slot).version).or_else(|| self.tombstone_version(entry.id));
+            let known = slot.map(|slot| self.records.slot(slot).version).or_else(|| self.tombstones.version(entry.id));
             if known.is_some_and(|known| known >= entry.version) {
                 continue;
             }
@@ -456,13 +441,13 @@ impl ContactIndex {
                 (Some(slot), None) => {
                     slots.remove(&entry.id);
                     self.records.remove(slot);
-                    self.bury(entry);
+                    self.tombstones.insert(entry);
                 }
                 (None, Some(fields)) => {
-                    self.tombstones.remove(&entry.id);
+                    self.tombstones.remove(entry.id);
                     slots.insert(entry.id, self.records.insert(entry, fields));
                 }
-                (None, None) => self.bury(entry),
+                (None, None) => self.tombstones.insert(entry),
             }
         }
         let mut slots: Vec<u32> = slots.into_values().collect();

@@ -10,8 +10,10 @@ mod namespaces;
 pub mod object_id;
 mod ordered;
 pub mod query;
+mod recency;
 mod records;
 mod sorting;
 pub mod timestamp;
+mod tombstones;
 
 pub use index::{ContactIndex, Row, Selection};

@@ -228,6 +228,11 @@ impl Ordered {
         self.iter_from(self.start())
     }
 
+    /// All contacts, from the last to the first.
+    pub fn iter_backward(&self) -> impl Iterator<Item = u32> {
+        self.chunks.iter().rev().flat_map(|chunk| chunk.slots.iter().rev()).copied()
+    }
+
     /// Adds a contact before the first one that `is_before` does not hold of.
     pub fn insert(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, list_of: impl Fn(u32) -> u32) {
         if self.chunks.is_empty() {
