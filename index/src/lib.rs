@@ -3,17 +3,22 @@
 //! The engine is pure: no clock, no I/O, no AWS. `shared` reads the change log and the contacts for it.
 
 mod arena;
+pub mod bounds;
 pub mod entry;
 pub mod fold;
 mod index;
+pub mod log;
 mod namespaces;
 pub mod object_id;
 mod ordered;
 pub mod query;
 mod recency;
 mod records;
+mod replica;
+mod scan;
 mod sorting;
 pub mod timestamp;
 mod tombstones;
 
 pub use index::{ContactIndex, Row, Selection};
+pub use replica::{Progress, Replica};

@@ -29,8 +29,8 @@ fn a_random_history_is_answered_alike_however_little_a_gateway_keeps() {
     let usual = ListConfig::default();
     // With memory for one entry, each tenant's index is pushed out by the other's.
     let pushed_out = ListConfig { memory: 1, ..usual };
-    let forgetful = ListConfig { page_entries: 3, memory: 1, cache: 2_000, short_overlap: 1, long_overlap: 1, long_every: 1 };
-    let one_entry = ListConfig { page_entries: 1, memory: 1, cache: 0, short_overlap: 0, long_overlap: 0, long_every: 0 };
+    let forgetful = ListConfig { page_entries: 3, memory: 1, cache: 2_000, short_overlap: 1, long_overlap: 1 };
+    let one_entry = ListConfig { page_entries: 1, memory: 1, cache: 0, short_overlap: 0, long_overlap: 0 };
     let Some(app) = runtime.block_on(App::here_with(pushed_out)) else { return };
     let gateways = runtime.block_on(async { [app.sibling_with(forgetful).await, app.sibling_with(one_entry).await, app] });
 

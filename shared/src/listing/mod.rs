@@ -1,20 +1,24 @@
 //! Lists: any page, filter and order over a tenant's contacts, exact, from memory.
 //!
-//! DynamoDB answers with cursors and counts nothing. So an instance keeps an index of a tenant's contacts ([`index`]), asks the
-//! change log what is new before every list ([`replica`]), selects in memory, and fetches just the contacts of the page.
+//! DynamoDB answers with cursors and counts nothing. So an instance keeps an index of a tenant's contacts (the crate `index`), asks the
+//! change log what is new before every list ([`tenant`]), selects in memory, and fetches just the contacts of the page.
 
-mod load;
 pub mod params;
 mod query_string;
-pub mod replica;
-mod shared_refresh;
+mod tenant;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ::index::bounds::Bounds;
+use ::index::entry::IndexEntry;
+use ::index::log::LogRange;
+use ::index::query::ListQuery;
+use ::index::{ContactIndex, Row, Selection};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
 
 use crate::app::StartError;
 use crate::caller::Caller;
@@ -22,16 +26,19 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
-use crate::store::{LogRange, Store, Stored};
+use crate::store::{Store, Stored};
 use crate::timestamp::Timestamp;
-use ::index::entry::IndexEntry;
-use ::index::query::ListQuery;
-use ::index::{ContactIndex, Row};
-use replica::{Replica, SharedIndex};
+use tenant::{Fresh, LOAD_READERS, Reader, Tenant};
 
 /// The most ids for which a warm instance reads the items themselves instead of its index: their reads are strongly consistent, a
 /// unit each for a contact of up to 4 KB.
 const DIRECT_IDS: usize = 25;
+
+/// Bytes that count for a tenant whose index is not loaded, so that many of them do not take memory without end.
+const IDLE_TENANT_BYTES: usize = 1_024;
+
+/// An index of so many bytes is never refused, however little memory lists may take.
+const SMALL_INDEX: usize = 1 << 20;
 
 /// How often a page is selected again because one of its contacts changed before it was fetched.
 const MAXIMUM_ROUNDS: u32 = 16;
@@ -43,12 +50,10 @@ pub struct ListConfig {
     pub memory: usize,
     /// Bytes of contacts kept between lists. A sixteenth of the function's memory; `LIST_CACHE_BYTES`.
     pub cache: usize,
-    /// How far a refresh goes back behind the last one, in milliseconds. 5 seconds; `LIST_SHORT_OVERLAP_MS`.
+    /// How far each refresh re-reads the change log behind the one before it, in milliseconds. 5 seconds; `LIST_SHORT_OVERLAP_MS`.
     pub short_overlap: i64,
-    /// How far a long refresh goes back, in milliseconds. 10 minutes; `LIST_LONG_OVERLAP_MS`.
+    /// How far refreshes together re-read it, in milliseconds. 10 minutes; `LIST_LONG_OVERLAP_MS`.
     pub long_overlap: i64,
-    /// How often a refresh is long, in milliseconds. A minute; `LIST_LONG_EVERY_MS`.
-    pub long_every: i64,
     /// Entries asked for in one page of the change log, a little more than 1 MB holds. 5,000; `LIST_PAGE_ENTRIES`.
     pub page_entries: u32,
 }
@@ -62,14 +67,8 @@ impl Default for ListConfig {
 
 impl ListConfig {
     fn for_memory(bytes: usize) -> Self {
-        Self {
-            memory: bytes / 2,
-            cache: bytes / 16,
-            short_overlap: 5_000,
-            long_overlap: 600_000,
-            long_every: 60_000,
-            page_entries: 5_000,
-        }
+        let Bounds { short_overlap, long_overlap, page_entries, .. } = Bounds::default();
+        Self { memory: bytes / 2, cache: bytes / 16, short_overlap, long_overlap, page_entries }
     }
 
     /// The configuration for the function's memory size, changed by what the environment says.
@@ -87,9 +86,14 @@ impl ListConfig {
             cache: number("LIST_CACHE_BYTES")?.unwrap_or(default.cache),
             short_overlap: number("LIST_SHORT_OVERLAP_MS")?.unwrap_or(default.short_overlap),
             long_overlap: number("LIST_LONG_OVERLAP_MS")?.unwrap_or(default.long_overlap),
-            long_every: number("LIST_LONG_EVERY_MS")?.unwrap_or(default.long_every),
             page_entries: number("LIST_PAGE_ENTRIES")?.unwrap_or(default.page_entries).max(1),
         })
+    }
+
+    /// The bounds of one tenant's replica.
+    const fn bounds(&self) -> Bounds {
+        let Self { memory, cache: _, short_overlap, long_overlap, page_entries } = *self;
+        Bounds { short_overlap, long_overlap, page_entries, memory: if memory < SMALL_INDEX { SMALL_INDEX } else { memory } }
     }
 }
 
@@ -111,31 +115,43 @@ pub struct Page {
 pub struct Lists {
     store: Store,
     config: ListConfig,
-    replicas: Mutex<HashMap<String, Arc<Replica>>>,
-    /// The number of the next replica.
-    numbers: AtomicU64,
+    tenants: Mutex<Tenants>,
     contacts: Cache<ContactKey, Arc<Contact>, ContactWeight>,
+    loaders: Semaphore,
+}
+
+/// The tenants that were asked for.
+#[derive(Debug, Default)]
+struct Tenants {
+    by_name: HashMap<String, Used>,
+    /// The number of the next tenant.
+    next: u64,
+    /// How often any of them was used.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Used {
+    tenant: Arc<Tenant>,
+    /// Bytes that its index took when it was last looked at; none when it is not loaded.
+    bytes: usize,
+    /// Which use of any tenant its last one was.
+    last_use: u64,
 }
 
 /// Contacts by their ids.
 type Contacts = HashMap<ObjectId, Arc<Contact>>;
 
-/// What a list is selected from: all of a tenant's contacts, or a part that has those which the list can show.
-#[derive(Debug, Default)]
-struct View {
-    index: SharedIndex,
-    /// Contacts that were read on the way to the index.
-    contacts: Contacts,
+/// What a list is selected from.
+enum View<'a> {
+    /// All of a tenant's contacts.
+    Tenant(Fresh<'a>),
+    /// A part that has those which the list can show.
+    Part(ContactIndex),
 }
 
-impl View {
-    fn of(entries: impl IntoIterator<Item = IndexEntry>, contacts: Contacts) -> Self {
-        Self { index: Arc::new(RwLock::new(ContactIndex::from_entries(entries))), contacts }
-    }
-}
-
-/// A contact in the cache, of which only one version is kept: the newest that was read. The number is that of its tenant's
-/// replica, so that nothing is ever found for another tenant.
+/// A contact in the cache, of which only one version is kept: the newest that was read. The number is that of its tenant, so that
+/// nothing is ever found for another one.
 type ContactKey = (u64, ObjectId);
 
 #[derive(Clone, Debug)]
@@ -147,11 +163,26 @@ impl Weighter<ContactKey, Arc<Contact>> for ContactWeight {
     }
 }
 
+/// One list on its way.
+struct Listing<'a> {
+    meter: &'a Meter,
+    caller: &'a Caller,
+    query: &'a ListQuery,
+    now: Timestamp,
+    tenant: &'a Tenant,
+}
+
+impl Listing<'_> {
+    fn select(&self, index: &ContactIndex) -> Selection {
+        self.meter.index(|| index.select(self.query, &self.caller.namespaces))
+    }
+}
+
 impl Lists {
     /// The lists of the contacts in `store`.
     pub fn new(store: Store, config: ListConfig) -> Self {
         let contacts = Cache::with_weighter(config.cache / 1_024, config.cache as u64, ContactWeight);
-        Self { store, config, replicas: Mutex::default(), numbers: AtomicU64::default(), contacts }
+        Self { store, config, tenants: Mutex::default(), contacts, loaders: Semaphore::new(LOAD_READERS) }
     }
 
     /// The page that `query` asks for among the contacts that `caller` sees, as they are at `now`.
@@ -160,185 +191,215 @@ impl Lists {
     ///
     /// [`Error::Unavailable`] and [`Error::Internal`].
     pub async fn list(&self, meter: &Meter, caller: &Caller, query: &ListQuery, now: Timestamp) -> Result<Page, Error> {
-        let replica = self.replica(&caller.tenant);
-        replica.used(now);
-        let view = match &query.filter.ids {
+        let (tenant, is_loaded) = self.tenant(&caller.tenant);
+        let listing = Listing { meter, caller, query, now, tenant: &tenant };
+        match &query.filter.ids {
             Some(ids) if ids.is_empty() => return Ok(Page { contacts: Vec::new(), total: 0 }),
-            Some(ids) if ids.len() <= DIRECT_IDS || !replica.is_loaded() => {
-                Some(self.read_items(meter, &replica, ids, now).await?)
-            }
-            _ if !replica.is_loaded() => self.read_range(meter, &replica, query, now).await?,
-            _ => None,
-        };
-        let view = match view {
-            Some(view) => view,
-            None => {
-                let index = replica.refresh(meter, now).await?;
-                self.keep_within_memory(&replica);
-                View { index, contacts: Contacts::new() }
-            }
-        };
-        self.page(meter, &replica, &view, caller, query, now).await
-    }
-
-    fn replica(&self, tenant: &str) -> Arc<Replica> {
-        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(replica) = replicas.get(tenant) {
-            return Arc::clone(replica);
+            Some(ids) if ids.len() <= DIRECT_IDS || !is_loaded => return self.list_items(&listing, ids).await,
+            _ => {}
         }
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let replica = Arc::new(Replica::new(self.store.clone(), self.config.clone(), tenant, number));
-        replicas.insert(tenant.to_owned(), Arc::clone(&replica));
-        replica
+        if !is_loaded && let Some(page) = self.list_range(&listing).await? {
+            return Ok(page);
+        }
+        self.list_index(&listing).await
     }
 
-    /// Just the contacts with one of `ids`, read from their items.
-    async fn read_items(&self, meter: &Meter, replica: &Replica, ids: &[ObjectId], now: Timestamp) -> Result<View, Error> {
-        let stored = self.store.get_many(meter, replica.tenant(), ids, true).await?;
+    /// The tenant, and whether its index is loaded as far as is known without waiting.
+    fn tenant(&self, name: &str) -> (Arc<Tenant>, bool) {
+        let mut tenants = self.tenants();
+        tenants.uses += 1;
+        let last_use = tenants.uses;
+        if let Some(used) = tenants.by_name.get_mut(name) {
+            used.last_use = last_use;
+            return (Arc::clone(&used.tenant), used.bytes > 0);
+        }
+        let tenant = Arc::new(Tenant::new(name, tenants.next, self.config.bounds()));
+        tenants.next += 1;
+        tenants.by_name.insert(name.to_owned(), Used { tenant: Arc::clone(&tenant), bytes: 0, last_use });
+        (tenant, false)
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, Tenants> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A list of just the contacts with one of `ids`, read from their items.
+    async fn list_items(&self, listing: &Listing<'_>, ids: &[ObjectId]) -> Result<Page, Error> {
+        let stored = self.store.get_many(listing.meter, listing.tenant.name(), ids, true).await?;
         let entries: Vec<IndexEntry> = stored.iter().map(IndexEntry::from).collect();
-        meter.index(|| {
-            replica.apply(&entries, now);
-            let contacts = stored.into_iter().filter_map(|stored| self.remember(replica, stored));
-            let contacts = contacts.map(|contact| (contact.id, contact)).collect();
-            Ok(View::of(entries, contacts))
-        })
+        listing.tenant.hear(entries.iter().cloned());
+        let contacts = stored.into_iter().filter_map(|stored| self.remember(listing.tenant, stored));
+        let contacts = contacts.map(|contact| (contact.id, contact)).collect();
+        let part = listing.meter.index(|| ContactIndex::from_entries(entries));
+        self.page(listing, View::Part(part), contacts).await
     }
 
-    /// Just the range of `updatedAt` that `query` asks for, if it asks for one and a single page of the change log
-    /// holds it. More than that is no less work than loading all.
-    async fn read_range(
-        &self,
-        meter: &Meter,
-        replica: &Replica,
-        query: &ListQuery,
-        now: Timestamp,
-    ) -> Result<Option<View>, Error> {
-        let filter = &query.filter;
+    /// A list of just the range of `updatedAt` that is asked for, if one is and a single page of the change log holds it. More than
+    /// that is no less work than loading all.
+    async fn list_range(&self, listing: &Listing<'_>) -> Result<Option<Page>, Error> {
+        let filter = &listing.query.filter;
         if filter.updated_after.is_none() && filter.updated_before.is_none() {
             return Ok(None);
         }
         let range = LogRange {
-            from: filter.updated_after.map_or(Timestamp::from_millis(i64::MIN), |after| after.plus_millis(1)),
-            to: filter.updated_before.map_or(Timestamp::from_millis(i64::MAX), |before| before.plus_millis(-1)),
+            from: filter.updated_after.map_or(LogRange::ALL.from, |after| after.plus_millis(1)),
+            to: filter.updated_before.map_or(LogRange::ALL.to, |before| before.plus_millis(-1)),
         };
         if range.from > range.to {
-            return Ok(Some(View::default()));
+            return Ok(Some(Page { contacts: Vec::new(), total: 0 }));
         }
-        let page = self.store.change_log(meter, replica.tenant(), range, false, None, self.config.page_entries).await?;
-        if page.next.is_some() {
+        let log = self.store.change_log(listing.meter, listing.tenant.name(), range, None, self.config.page_entries).await?;
+        if log.next.is_some() {
             return Ok(None);
         }
-        let mut entries = page.entries;
-        meter.index(|| replica.apply(&entries, now));
-        // What this instance knows to be newer than the change log shows counts. But what the log does not show in the range, though
-        // this instance saw it there, is either late or has gone on since: only its item can tell.
-        let recent = replica.recent(now);
-        let shown: HashMap<ObjectId, u64> = entries.iter().map(|entry| (entry.id, entry.version)).collect();
-        let is_in_doubt = |entry: &IndexEntry| {
-            let in_range = range.from <= entry.updated_at && entry.updated_at <= range.to;
-            in_range && shown.get(&entry.id).is_none_or(|version| *version < entry.version)
-        };
-        let in_doubt: Vec<ObjectId> = recent.iter().filter(|entry| is_in_doubt(entry)).map(|entry| entry.id).collect();
-        let stored = self.store.get_many(meter, replica.tenant(), &in_doubt, true).await?;
-        entries.extend(stored.iter().map(IndexEntry::from));
-        meter.index(|| {
-            replica.apply(&entries, now);
-            entries.extend(recent.into_iter().filter(|entry| !in_doubt.contains(&entry.id)));
-            Ok(Some(View::of(entries, Contacts::new())))
-        })
+        let part = listing.meter.index(|| ContactIndex::from_entries(log.entries));
+        self.page(listing, View::Part(part), Contacts::new()).await.map(Some)
     }
 
-    /// Selects the page from `view` and fetches its contacts. When one has changed since, the index learns of it and the page is
-    /// selected again: it never shows a hole, a contact twice, or one that does not belong there.
-    async fn page(
-        &self,
-        meter: &Meter,
-        replica: &Replica,
-        view: &View,
-        caller: &Caller,
-        query: &ListQuery,
-        now: Timestamp,
-    ) -> Result<Page, Error> {
-        for _ in 0..MAXIMUM_ROUNDS {
-            let selection = meter.index(|| replica::read(&view.index).select(query, &caller.namespaces));
-            let mut contacts = Contacts::with_capacity(selection.rows.len());
-            let mut missing = Vec::new();
-            for row in &selection.rows {
-                let is_current = |contact: &Arc<Contact>| contact.version == row.version;
-                let kept = || self.contacts.get(&(replica.number(), row.id)).filter(is_current);
-                match view.contacts.get(&row.id).filter(|contact| is_current(contact)).cloned().or_else(kept) {
-                    Some(contact) => drop(contacts.insert(row.id, contact)),
-                    None => missing.push(*row),
-                }
-            }
-            let mut learned = Vec::new();
-            // The first read is eventually consistent, for half the price. What it shows older than the index does, is read again.
-            for consistent in [false, true] {
-                let ids: Vec<ObjectId> = missing.iter().map(|row| row.id).collect();
-                for stored in self.store.get_many(meter, replica.tenant(), &ids, consistent).await? {
-                    let entry = IndexEntry::from(&stored);
-                    let is_answered = |row: &Row| row.id == entry.id && row.version <= entry.version;
-                    let Some(place) = missing.iter().position(is_answered) else { continue };
-                    let row = missing.swap_remove(place);
-                    if entry.version > row.version {
-                        learned.push(entry);
-                    }
-                    if let Some(contact) = self.remember(replica, stored) {
-                        contacts.insert(row.id, contact);
+    /// A list from the tenant's index. The page as the index stands is fetched while the index is brought up to date.
+    async fn list_index(&self, listing: &Listing<'_>) -> Result<Page, Error> {
+        let reader = Reader { store: &self.store, meter: listing.meter, loaders: &self.loaders };
+        let beside = |index: &ContactIndex| {
+            let rows = listing.select(index).rows;
+            async move {
+                let mut contacts = self.kept(listing.tenant, &rows);
+                let missing: Vec<ObjectId> = rows.iter().map(|row| row.id).filter(|id| !contacts.contains_key(id)).collect();
+                // When this fails, what is missing is asked for again after the refresh.
+                for stored in self.store.get_many(listing.meter, listing.tenant.name(), &missing, false).await.unwrap_or_default()
+                {
+                    if let Some(contact) = self.remember(listing.tenant, stored) {
+                        contacts.insert(contact.id, contact);
                     }
                 }
+                contacts
             }
-            // An item that is gone altogether: its tombstone's time was over, or somebody took it out of the table.
-            learned.extend(missing.iter().map(|row| IndexEntry {
-                id: row.id,
-                version: row.version + 1,
-                updated_at: now,
-                fields: None,
-            }));
+        };
+        let refreshed = listing.tenant.refresh(&reader, listing.now, beside).await;
+        let bytes = refreshed.as_ref().map_or(0, |(fresh, _)| fresh.memory_bytes());
+        self.keep_within_memory(listing.tenant, bytes);
+        let (fresh, contacts) = refreshed?;
+        self.page(listing, View::Tenant(fresh), contacts.unwrap_or_default()).await
+    }
 
+    /// Selects the page and fetches those of its contacts that are not at hand. When one has changed since, the index learns of it
+    /// and the page is selected again: it never shows a hole, a contact twice, or one that does not belong there.
+    async fn page(&self, listing: &Listing<'_>, view: View<'_>, mut at_hand: Contacts) -> Result<Page, Error> {
+        let mut view = view;
+        for _ in 0..MAXIMUM_ROUNDS {
+            let (selection, part) = match view {
+                View::Part(part) => (listing.select(&part), Some(part)),
+                View::Tenant(fresh) => match select_or_unload(listing, fresh).await? {
+                    Some(selection) => (selection, None),
+                    // The tenant was reset or its index given up between two rounds.
+                    None => break,
+                },
+            };
+            let mut learned = Vec::new();
+            let contacts = self.fetch(listing, &selection.rows, &mut at_hand, &mut learned).await?;
             if learned.is_empty() {
-                let contacts = selection.rows.iter().filter_map(|row| contacts.remove(&row.id)).collect();
                 return Ok(Page { contacts, total: selection.total });
             }
-            meter.index(|| {
-                replica.apply(&learned, now);
-                replica::write(&view.index).apply_all(&learned);
-            });
+            view = match part {
+                Some(mut part) => {
+                    listing.meter.index(|| part.apply_all(&learned));
+                    View::Part(part)
+                }
+                None => {
+                    listing.tenant.hear(learned);
+                    View::Tenant(listing.tenant.latest(listing.meter).await)
+                }
+            };
         }
         Err(Error::Unavailable("the contacts of the page kept changing while it was read".into()))
     }
 
+    /// The contacts of these rows, in their order. What turns out to be newer than its row goes to `learned`.
+    async fn fetch(
+        &self,
+        listing: &Listing<'_>,
+        rows: &[Row],
+        at_hand: &mut Contacts,
+        learned: &mut Vec<IndexEntry>,
+    ) -> Result<Vec<Arc<Contact>>, Error> {
+        let kept = self.kept(listing.tenant, rows);
+        let mut contacts = Contacts::with_capacity(rows.len());
+        let mut missing = Vec::new();
+        for row in rows {
+            let is_current = |contact: &&Arc<Contact>| contact.version == row.version;
+            match at_hand.get(&row.id).filter(is_current).or_else(|| kept.get(&row.id).filter(is_current)) {
+                Some(contact) => drop(contacts.insert(row.id, Arc::clone(contact))),
+                None => missing.push(*row),
+            }
+        }
+        // The first read is eventually consistent, for half the price. What it shows older than the index does, is read again.
+        for consistent in [false, true] {
+            let ids: Vec<ObjectId> = missing.iter().map(|row| row.id).collect();
+            for stored in self.store.get_many(listing.meter, listing.tenant.name(), &ids, consistent).await? {
+                let entry = IndexEntry::from(&stored);
+                let is_answered = |row: &Row| row.id == entry.id && row.version <= entry.version;
+                let Some(place) = missing.iter().position(is_answered) else { continue };
+                let row = missing.swap_remove(place);
+                if entry.version > row.version {
+                    learned.push(entry);
+                }
+                if let Some(contact) = self.remember(listing.tenant, stored) {
+                    at_hand.insert(row.id, Arc::clone(&contact));
+                    contacts.insert(row.id, contact);
+                }
+            }
+        }
+        // An item that is gone altogether: its tombstone's time was over, or somebody took it out of the table.
+        let gone = |row: &Row| IndexEntry { id: row.id, version: row.version + 1, updated_at: listing.now, fields: None };
+        learned.extend(missing.iter().map(gone));
+        Ok(rows.iter().filter_map(|row| contacts.remove(&row.id)).collect())
+    }
+
+    /// Those of the rows' contacts that are in the cache in the version of the row.
+    fn kept(&self, tenant: &Tenant, rows: &[Row]) -> Contacts {
+        let kept = |row: &Row| self.contacts.get(&(tenant.number(), row.id)).filter(|contact| contact.version == row.version);
+        rows.iter().filter_map(|row| Some((row.id, kept(row)?))).collect()
+    }
+
     /// Keeps a contact that was read, unless a newer version of it is there.
-    fn remember(&self, replica: &Replica, stored: Stored) -> Option<Arc<Contact>> {
+    fn remember(&self, tenant: &Tenant, stored: Stored) -> Option<Arc<Contact>> {
         let Stored::Contact(contact) = stored else { return None };
         let contact: Arc<Contact> = contact.into();
-        let key = (replica.number(), contact.id);
+        let key = (tenant.number(), contact.id);
         if self.contacts.get(&key).is_none_or(|kept| kept.version < contact.version) {
             self.contacts.insert(key, Arc::clone(&contact));
         }
         Some(contact)
     }
 
-    /// Unloads the replicas that were used least recently until the others fit into the memory that lists may take. The one in
-    /// use stays.
-    fn keep_within_memory(&self, in_use: &Replica) {
-        let mut replicas = self.replicas.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut total: usize = replicas.values().map(|replica| replica.memory_bytes()).sum();
-        while total > self.config.memory {
-            let least = replicas
-                .values()
-                .filter(|replica| replica.number() != in_use.number() && replica.is_loaded())
-                .min_by_key(|replica| replica.last_used());
-            let Some(replica) = least else { break };
-            total -= replica.memory_bytes().min(total);
-            replica.unload();
+    /// Takes note that a tenant's index takes so many bytes, and gives up tenants that were used least recently until the others fit
+    /// into the memory that lists may take. Lists that are on their way finish with the index that they have.
+    fn keep_within_memory(&self, in_use: &Tenant, bytes: usize) {
+        let mut tenants = self.tenants();
+        if let Some(used) = tenants.by_name.get_mut(in_use.name()).filter(|used| used.tenant.number() == in_use.number()) {
+            used.bytes = bytes;
         }
-        // A replica that is not loaded and knows nothing recent is like a new one.
-        let now = in_use.last_used();
-        replicas.retain(|_, replica| {
-            replica.is_loaded()
-                || Arc::strong_count(replica) > 1
-                || replica.last_used().plus_millis(self.config.long_overlap) > now
-        });
+        let weight = |used: &Used| used.bytes + IDLE_TENANT_BYTES;
+        let mut total: usize = tenants.by_name.values().map(weight).sum();
+        while total > self.config.memory {
+            let others = tenants.by_name.iter().filter(|(_, used)| used.tenant.number() != in_use.number());
+            let Some((name, used)) = others.min_by_key(|(_, used)| used.last_use) else { break };
+            total -= weight(used);
+            let name = name.clone();
+            tenants.by_name.remove(&name);
+        }
+    }
+}
+
+/// Selects from the tenant's index, or from nothing when it was given up. An index in which selecting panics is given up: what is
+/// wrong with it is not known.
+async fn select_or_unload(listing: &Listing<'_>, fresh: Fresh<'_>) -> Result<Option<Selection>, Error> {
+    let selected = catch_unwind(AssertUnwindSafe(|| fresh.index().map(|index| listing.select(index))));
+    drop(fresh);
+    match selected {
+        Ok(selection) => Ok(selection),
+        Err(_) => {
+            listing.tenant.unload().await;
+            Err(Error::Internal("selecting from an index panicked".into()))
+        }
     }
 }

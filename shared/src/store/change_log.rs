@@ -1,51 +1,32 @@
 //! A tenant's change log: the index `updatedAt-index`, read page by page in the order of `updatedAt`.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use index::log::{LogPage, LogPosition, LogRange, ResetMark};
+use index::timestamp::Timestamp;
 
 use super::item::{self, Item};
-use super::sdk_error::classify;
+use super::sdk_error::{self, classify};
 use super::{Store, number};
 use crate::error::Error;
+use crate::hex::hex;
 use crate::meter::Meter;
-use crate::timestamp::Timestamp;
-use index::entry::IndexEntry;
 
 /// The index that is the change log.
 const INDEX: &str = "updatedAt-index";
 
-/// A range of the change log; both ends belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogRange {
-    /// The first moment.
-    pub from: Timestamp,
-    /// The last moment.
-    pub to: Timestamp,
-}
+/// What the sort keys of reset marks start with. The rest is the generation, and the suffix if cursors are void. All of a mark is in
+/// its keys, which every index shows.
+const RESET_PREFIX: &str = "reset-mark#";
 
-/// Where a page of the change log ended, for the next to go on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogPosition(Item);
+/// What the sort key of a reset mark that voids cursors ends with.
+const VOIDS_CURSORS: &str = "#cursors";
 
-impl LogPosition {
-    /// The moment of the entry at which the page ended.
-    pub fn updated_at(&self) -> Option<Timestamp> {
-        let digits = self.0.get("updatedAt")?.as_n().ok()?;
-        digits.parse().ok().map(Timestamp::from_millis)
-    }
-}
-
-/// One page of the change log.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogPage {
-    /// Its entries, in the order of the walk.
-    pub entries: Vec<IndexEntry>,
-    /// Where the walk goes on; nothing at its end.
-    pub next: Option<LogPosition>,
-}
+/// How often writing a reset mark is tried when others write one at the same moment.
+const MAXIMUM_TRIES: u32 = 5;
 
 impl Store {
-    /// One page of `tenant`'s change log, at most `limit` entries and at most 1 MB: the first of `range`, or the one after `position`.
-    /// `descending` walks from the newest to the oldest. Eventually consistent, as every read of a global secondary index.
+    /// One page of `tenant`'s change log in ascending order, at most `limit` entries and at most 1 MB: the first of `range`, or the one
+    /// after `position`. Eventually consistent, as every read of a global secondary index.
     ///
     /// # Errors
     ///
@@ -55,7 +36,6 @@ impl Store {
         meter: &Meter,
         tenant: &str,
         range: LogRange,
-        descending: bool,
         position: Option<LogPosition>,
         limit: u32,
     ) -> Result<LogPage, Error> {
@@ -70,8 +50,7 @@ impl Store {
             .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_owned()))
             .expression_attribute_values(":from", number(range.from.millis()))
             .expression_attribute_values(":to", number(range.to.millis()))
-            .scan_index_forward(!descending)
-            .set_exclusive_start_key(position.map(|LogPosition(key)| key))
+            .set_exclusive_start_key(position.map(|position| key_of(tenant, position)))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .customize()
@@ -79,31 +58,108 @@ impl Store {
             .send();
         let output = meter.database(request).await.map_err(classify)?;
         meter.consumed(&output.consumed_capacity);
-        let entries = output.items.unwrap_or_default().into_iter().map(item::entry).collect::<Result<_, _>>()?;
+        let mut page = LogPage::default();
+        for item in output.items.unwrap_or_default() {
+            match reset_mark(&item) {
+                // Marks come in the order of their stamps.
+                Some(mark) => page.reset = Some(mark),
+                None => page.entries.push(item::entry(item)?),
+            }
+        }
         // DynamoDB may hand out a position though nothing follows; the next page is empty then.
-        Ok(LogPage { entries, next: output.last_evaluated_key.filter(|key| !key.is_empty()).map(LogPosition) })
+        page.next = output.last_evaluated_key.and_then(|key| position_of(&key));
+        Ok(page)
     }
-    /// Follows `tenant`'s change log from the oldest entry of `range` to its newest, and gives `take` the entries page by page.
+
+    /// Writes the tenant's reset mark at `now`: from then on whoever has an index of the tenant loads it anew. `voids_cursors` makes
+    /// readers of the change feed start again too, as they must after a restore.
+    ///
+    /// For whoever changes contacts without stamping them, at the end and after the change log has caught up.
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Internal`], when any of the requests failed; `take` has had the pages before.
-    pub async fn each_change(
-        &self,
-        meter: &Meter,
-        tenant: &str,
-        range: LogRange,
-        limit: u32,
-        mut take: impl FnMut(&[IndexEntry]),
-    ) -> Result<(), Error> {
-        let mut position = None;
-        loop {
-            let page = self.change_log(meter, tenant, range, false, position, limit).await?;
-            take(&page.entries);
-            position = page.next;
-            if position.is_none() {
-                return Ok(());
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn write_reset_mark(&self, meter: &Meter, tenant: &str, voids_cursors: bool, now: Timestamp) -> Result<(), Error> {
+        let mut generation = [0; 8];
+        getrandom::fill(&mut generation).map_err(|error| Error::Internal(error.to_string().into()))?;
+        let suffix = if voids_cursors { VOIDS_CURSORS } else { "" };
+        let mut now = now;
+        for _ in 0..MAXIMUM_TRIES {
+            // Of two marks the later stamp counts, so a clock that is behind must not hide this one.
+            if let Some(last) = self.last_reset_mark(meter, tenant).await? {
+                now = now.max(last.plus_millis(1));
+            }
+            let sort_key = format!("{RESET_PREFIX}{}{suffix}", hex(&generation));
+            let mut item = item::key_of_text(tenant, sort_key);
+            item.insert("updatedAt".to_owned(), number(now.millis()));
+            let put = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(item))
+                .condition_expression("attribute_not_exists(#id)")
+                .expression_attribute_names("#id", "_id")
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .customize()
+                .interceptor(meter.request_counter())
+                .send();
+            match meter.database(put).await {
+                Ok(output) => {
+                    meter.consumed(&output.consumed_capacity);
+                    return Ok(());
+                }
+                // A try whose answer was lost did it.
+                Err(failure) if sdk_error::is_failed_put_condition(&failure) => return Ok(()),
+                Err(failure) => match classify(failure) {
+                    Error::Unavailable(_) => {}
+                    error => return Err(error),
+                },
             }
         }
+        Err(Error::Unavailable("the reset mark could not be written".into()))
     }
+
+    /// The stamp of the tenant's last reset mark, strongly consistent.
+    async fn last_reset_mark(&self, meter: &Meter, tenant: &str) -> Result<Option<Timestamp>, Error> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#tenant = :tenant AND begins_with(#id, :prefix)")
+            .expression_attribute_names("#tenant", "tenant")
+            .expression_attribute_names("#id", "_id")
+            .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_owned()))
+            .expression_attribute_values(":prefix", AttributeValue::S(RESET_PREFIX.to_owned()))
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(meter.request_counter())
+            .send();
+        let output = meter.database(request).await.map_err(classify)?;
+        meter.consumed(&output.consumed_capacity);
+        Ok(output.items().iter().filter_map(|item| Some(reset_mark(item)?.updated_at)).max())
+    }
+}
+
+fn key_of(tenant: &str, position: LogPosition) -> Item {
+    let mut key = item::key_of_text(tenant, position.sort_key);
+    key.insert("updatedAt".to_owned(), number(position.updated_at.millis()));
+    key
+}
+
+fn position_of(key: &Item) -> Option<LogPosition> {
+    Some(LogPosition { updated_at: stamp(key)?, sort_key: key.get("_id")?.as_s().ok()?.clone() })
+}
+
+fn stamp(item: &Item) -> Option<Timestamp> {
+    item.get("updatedAt")?.as_n().ok()?.parse().ok().map(Timestamp::from_millis)
+}
+
+fn reset_mark(item: &Item) -> Option<ResetMark> {
+    let generation = item.get("_id")?.as_s().ok()?.strip_prefix(RESET_PREFIX)?;
+    let (generation, voids_cursors) = match generation.strip_suffix(VOIDS_CURSORS) {
+        Some(generation) => (generation, true),
+        None => (generation, false),
+    };
+    Some(ResetMark { updated_at: stamp(item)?, generation: generation.to_owned(), voids_cursors })
 }

@@ -10,7 +10,6 @@ mod item;
 mod sdk_error;
 mod write;
 
-pub use change_log::{LogPage, LogPosition, LogRange};
 pub use idempotency::{Creation, IdempotencyKey};
 pub use sdk_error::{SdkFailure, classify};
 pub use write::{BATCH_ITEMS, Precondition};

@@ -67,6 +67,11 @@ pub fn failed_put_condition(failure: &SdkFailure<PutItemError>) -> Option<Item> 
     }
 }
 
+/// Whether a put found an item where none may be.
+pub fn is_failed_put_condition(failure: &SdkFailure<PutItemError>) -> bool {
+    matches!(failure.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_)))
+}
+
 /// Why DynamoDB cancelled a transaction: one reason for each of its items.
 pub fn cancellation_reasons(failure: &SdkFailure<TransactWriteItemsError>) -> Option<&[CancellationReason]> {
     match failure.as_service_error() {

@@ -1,0 +1,435 @@
+//! A tenant's index and how it is kept up with the change log, as a state machine: what was read goes in, what to read next comes
+//! out. It has no clock and does no I/O, so that a simulation can drive it through years of bad luck.
+//!
+//! A *pass* is what one list needs: it reads every entry that the log did not show before. The log is eventually consistent and
+//! written by machines whose clocks differ, so each pass re-reads some of what was read before:
+//!
+//! - the short overlap, in full, as long as the tenant is not busy; on a busy tenant once a second, and its newest entries in between;
+//! - as many of the newest entries as fit into the smallest read, which on a quiet tenant are all of the long overlap;
+//! - of the long overlap a slice, which together make a *sweep*. A sweep starts a long overlap before the sweep before it did, so
+//!   that no pause between them leaves a gap.
+//!
+//! Applying an entry again changes nothing, and their order does not matter. See `docs/adr/0006-refresh.md`.
+
+use std::mem;
+
+use crate::bounds::{
+    BUSY_ENTRIES, Bounds, FREE_ENTRIES, OVERLAP_EVERY_MS, REFUSAL_MS, SLICE_ENTRIES, SWEEP_AT_LEAST_EVERY_MS,
+    SWEEP_AT_MOST_EVERY_MS, SWEEP_DURATION_MS, SWEEP_MS_PER_ENTRY, TRUST_MS,
+};
+use crate::entry::IndexEntry;
+use crate::index::ContactIndex;
+use crate::log::{LogPage, LogPosition, LogRange, LogRead, ReadId, ResetMark};
+use crate::scan::Scan;
+use crate::timestamp::Timestamp;
+
+/// A tenant's index, or what is known on the way to it.
+#[derive(Debug)]
+pub struct Replica {
+    bounds: Bounds,
+    state: State,
+    /// The newest reset mark that was met.
+    reset: Option<ResetMark>,
+    /// The moment of the pass.
+    now: Timestamp,
+    next_read: u64,
+}
+
+/// Where a pass stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Reads have to be answered first.
+    Reading,
+    /// The index has all that the log showed when the pass began.
+    Ready,
+    /// The index would take more memory than there is.
+    TooLarge {
+        /// Bytes that it took when it was given up.
+        bytes: usize,
+    },
+}
+
+#[derive(Debug)]
+enum State {
+    Absent,
+    Loading(Box<Loading>),
+    Loaded(Box<Loaded>),
+    Refused { bytes: usize, until: Timestamp },
+}
+
+/// An index of which a part is read.
+#[derive(Debug)]
+struct Loading {
+    /// When reading began.
+    start: Timestamp,
+    scan: Scan,
+    index: ContactIndex,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    index: ContactIndex,
+    /// The start of the last pass.
+    read_to: Timestamp,
+    /// The start of the last pass that re-read the whole short overlap.
+    overlap_to: Timestamp,
+    sweep: Sweep,
+    pass: Option<Pass>,
+    /// Tombstones older than this were forgotten.
+    forgotten: Timestamp,
+}
+
+/// The reading of one pass.
+#[derive(Debug)]
+struct Pass {
+    start: Timestamp,
+    from: Timestamp,
+    /// Whether it re-reads the whole short overlap.
+    covers_overlap: bool,
+    /// Whether it re-reads the whole long overlap, and so is a sweep as well.
+    covers_sweep: bool,
+    position: Option<LogPosition>,
+    read: Option<ReadId>,
+    is_done: bool,
+    /// The slice of a sweep that is read beside it.
+    slice: Slice,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slice {
+    None,
+    Wanted,
+    UnderWay(ReadId),
+}
+
+#[derive(Debug)]
+struct Sweep {
+    /// The start of the last sweep that ended.
+    base: Timestamp,
+    current: Option<CurrentSweep>,
+    /// When the last slice was asked for.
+    last_slice: Timestamp,
+}
+
+#[derive(Debug)]
+struct CurrentSweep {
+    start: Timestamp,
+    position: Option<LogPosition>,
+}
+
+impl Replica {
+    /// A replica that has read nothing.
+    pub const fn new(bounds: Bounds) -> Self {
+        Self { bounds, state: State::Absent, reset: None, now: Timestamp::from_millis(i64::MIN), next_read: 0 }
+    }
+
+    /// Begins a pass at `now`, which must not be later than the first of its reads. Reads of a pass before it that were not answered are
+    /// void; what was answered is kept.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.now = now;
+        let Bounds { long_overlap, .. } = self.bounds;
+        match &mut self.state {
+            State::Loading(loading) if is_trusted(loading.start, now) => loading.scan.abandon_reads(),
+            State::Loaded(loaded) if is_trusted(loaded.overlap_to, now) => loaded.plan(now, &self.bounds),
+            State::Refused { until, .. } if now < *until && *until <= now.plus_millis(REFUSAL_MS.max(long_overlap)) => {}
+            _ => self.load(),
+        }
+    }
+
+    /// Where the pass stands.
+    pub fn progress(&self) -> Progress {
+        match &self.state {
+            State::Loaded(loaded) if loaded.pass.as_ref().is_some_and(|pass| pass.is_done) => Progress::Ready,
+            State::Refused { bytes, .. } => Progress::TooLarge { bytes: *bytes },
+            _ => Progress::Reading,
+        }
+    }
+
+    /// Whether the index is there, up to date or not.
+    pub const fn is_loaded(&self) -> bool {
+        matches!(self.state, State::Loaded(_))
+    }
+
+    /// The index, as far as it was kept up.
+    pub fn index(&self) -> Option<&ContactIndex> {
+        match &self.state {
+            State::Loaded(loaded) => Some(&loaded.index),
+            _ => None,
+        }
+    }
+
+    /// Everything that was visible in the log before this moment and was no later than the long overlap is in the index.
+    pub fn swept_to(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Loaded(loaded) => Some(loaded.sweep.base),
+            _ => None,
+        }
+    }
+
+    /// The newest reset mark that was met.
+    pub const fn reset(&self) -> Option<&ResetMark> {
+        self.reset.as_ref()
+    }
+
+    /// Bytes that the index takes, also while it is loaded.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.state {
+            State::Loaded(loaded) => loaded.index.memory_bytes(),
+            State::Loading(loading) => loading.index.memory_bytes(),
+            State::Absent | State::Refused { .. } => 0,
+        }
+    }
+
+    /// The next read to start beside those under way; nothing when there is none to start now. A replica that is loaded has at
+    /// most two under way, one that is loading as many as are asked for.
+    pub fn next_read(&mut self) -> Option<LogRead> {
+        let id = ReadId(self.next_read);
+        let limit = self.bounds.page_entries;
+        let read = match &mut self.state {
+            State::Loading(loading) => {
+                let (range, position) = loading.scan.next(id)?;
+                LogRead { id, range, position, limit }
+            }
+            State::Loaded(loaded) => loaded.next_read(id, &self.bounds)?,
+            State::Absent | State::Refused { .. } => return None,
+        };
+        self.next_read += 1;
+        Some(read)
+    }
+
+    /// Takes the answer to a read. An answer to a read that is void changes nothing.
+    pub fn answer(&mut self, id: ReadId, page: LogPage) {
+        let meets_reset = self.meets_reset(page.reset.as_ref());
+        // What panics while it is half changed is gone, and the next pass loads anew.
+        match mem::replace(&mut self.state, State::Absent) {
+            State::Loaded(_) if meets_reset => self.load(),
+            State::Loading(loading) if meets_reset && self.may_be_void(&loading) => self.load(),
+            State::Loading(mut loading) => {
+                loading.index.apply_all(&page.entries);
+                loading.scan.answered(id, page.next);
+                self.state = if loading.scan.is_done() {
+                    State::Loaded(Box::new(loading.finish(self.now, &self.bounds)))
+                } else {
+                    State::Loading(loading)
+                };
+            }
+            State::Loaded(mut loaded) => {
+                loaded.answer(id, page, &self.bounds);
+                self.state = State::Loaded(loaded);
+            }
+            other => self.state = other,
+        }
+        let bytes = self.memory_bytes();
+        if bytes > self.bounds.memory {
+            self.state = State::Refused { bytes, until: self.now.plus_millis(REFUSAL_MS) };
+        }
+    }
+
+    /// Takes note that a read was not answered, and says whether the pass cannot end without it: then the next read asks for it again.
+    pub fn fail(&mut self, id: ReadId) -> bool {
+        match &mut self.state {
+            State::Loading(loading) => {
+                loading.scan.failed(id);
+                true
+            }
+            State::Loaded(loaded) => loaded.fail(id),
+            State::Absent | State::Refused { .. } => false,
+        }
+    }
+
+    /// Takes entries that were read elsewhere, so that no later list is older than what its caller was shown.
+    pub fn learn(&mut self, entries: &[IndexEntry]) {
+        match mem::replace(&mut self.state, State::Absent) {
+            State::Loading(mut loading) => {
+                loading.index.apply_all(entries);
+                self.state = State::Loading(loading);
+            }
+            State::Loaded(mut loaded) => {
+                loaded.index.apply_all(entries);
+                self.state = State::Loaded(loaded);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Gives the index up.
+    pub fn unload(&mut self) {
+        self.state = State::Absent;
+    }
+
+    fn load(&mut self) {
+        self.state = State::Loading(Box::new(Loading { start: self.now, scan: Scan::new(self.now), index: ContactIndex::new() }));
+    }
+
+    /// Whether the mark says that what was read before is void.
+    fn meets_reset(&mut self, met: Option<&ResetMark>) -> bool {
+        let Some(met) = met else { return false };
+        let is_new =
+            self.reset.as_ref().is_none_or(|known| known.generation != met.generation && known.updated_at <= met.updated_at);
+        if is_new {
+            self.reset = Some(met.clone());
+        }
+        is_new
+    }
+
+    /// Whether the mark that was just met may have been written after this load began. One that was there long before is like
+    /// any other entry.
+    fn may_be_void(&self, loading: &Loading) -> bool {
+        let latest = loading.start.plus_millis(-self.bounds.long_overlap);
+        self.reset.as_ref().is_some_and(|reset| reset.updated_at >= latest)
+    }
+}
+
+/// Whether what was read at a moment can still be brought up to date. A clock that went back that far says nothing.
+const fn is_trusted(read: Timestamp, now: Timestamp) -> bool {
+    now.millis().saturating_sub(read.millis()).saturating_abs() <= TRUST_MS
+}
+
+impl Loading {
+    fn finish(self, now: Timestamp, bounds: &Bounds) -> Loaded {
+        let Self { start, scan, index } = self;
+        let sweep = Sweep { base: start, current: None, last_slice: start };
+        let mut loaded = Loaded { index, read_to: start, overlap_to: start, sweep, pass: None, forgotten: start };
+        loaded.index.forget_tombstones_before(start.plus_millis(-2 * bounds.long_overlap));
+        loaded.plan(now, bounds);
+        // A single page shows the whole log at one moment. Of several, a contact that changed meanwhile can have moved from one that
+        // was not read yet to one that was.
+        if scan.pages() == 1 && start == now {
+            loaded.pass.iter_mut().for_each(|pass| pass.is_done = true);
+        }
+        loaded
+    }
+}
+
+impl Loaded {
+    /// Decides what the next pass reads.
+    fn plan(&mut self, now: Timestamp, bounds: &Bounds) {
+        self.follow_clock_back(now, bounds);
+        let overlap = self.overlap_to.plus_millis(-bounds.short_overlap);
+        let is_due = now >= self.overlap_to.plus_millis(OVERLAP_EVERY_MS);
+        let covers_overlap = is_due || self.index.count_since(overlap, BUSY_ENTRIES) <= BUSY_ENTRIES;
+        let sweep_from = self.sweep.base.plus_millis(-bounds.long_overlap);
+        let nth_newest = |n| self.index.nth_newest(n).unwrap_or(sweep_from);
+
+        let from = if covers_overlap {
+            overlap.min(nth_newest(FREE_ENTRIES).max(sweep_from))
+        } else {
+            // Stamps can lie ahead of this clock; what was not read yet must not be left out for them.
+            nth_newest(BUSY_ENTRIES).min(self.read_to)
+        };
+        let covers_sweep = from <= sweep_from;
+        let slice = if !covers_sweep && (self.sweep.current.is_some() || self.sweep_is_due(sweep_from, now)) {
+            self.sweep.current.get_or_insert(CurrentSweep { start: now, position: None });
+            Slice::Wanted
+        } else {
+            Slice::None
+        };
+        self.pass =
+            Some(Pass { start: now, from, covers_overlap, covers_sweep, position: None, read: None, is_done: false, slice });
+    }
+
+    /// By a clock that went back, entries can come with stamps that seem to be read already.
+    fn follow_clock_back(&mut self, now: Timestamp, bounds: &Bounds) {
+        let back = self.overlap_to.millis().max(self.read_to.millis()).saturating_sub(now.millis());
+        if back <= 0 {
+            return;
+        }
+        // A step within the short overlap is what clocks do; after a greater one nothing is known of the time in between.
+        let known = if back <= bounds.short_overlap { now } else { now.plus_millis(-bounds.long_overlap) };
+        self.overlap_to = self.overlap_to.min(known);
+        self.read_to = self.read_to.min(known);
+        self.sweep.base = self.sweep.base.min(known);
+        self.sweep.last_slice = self.sweep.last_slice.min(now);
+        self.sweep.current = None;
+    }
+
+    fn sweep_is_due(&self, sweep_from: Timestamp, now: Timestamp) -> bool {
+        let entries = i64::try_from(self.index.count_since(sweep_from, SLICE_ENTRIES as usize * 100)).unwrap_or(i64::MAX);
+        let pause = entries.saturating_mul(SWEEP_MS_PER_ENTRY).clamp(SWEEP_AT_MOST_EVERY_MS, SWEEP_AT_LEAST_EVERY_MS);
+        now >= self.sweep.base.plus_millis(pause)
+    }
+
+    /// How many entries this pass has to sweep, so that the sweep ends in time.
+    fn slice_entries(&self, sweep_from: Timestamp, now: Timestamp, bounds: &Bounds) -> u32 {
+        let entries = self.index.count_since(sweep_from, bounds.page_entries as usize * 100) as i64;
+        let elapsed = now.millis().saturating_sub(self.sweep.last_slice.millis()).clamp(0, SWEEP_DURATION_MS);
+        let share = u32::try_from(entries.saturating_mul(elapsed) / SWEEP_DURATION_MS).unwrap_or(u32::MAX);
+        share.max(SLICE_ENTRIES).min(bounds.page_entries)
+    }
+
+    fn next_read(&mut self, id: ReadId, bounds: &Bounds) -> Option<LogRead> {
+        let sweep_from = self.sweep.base.plus_millis(-bounds.long_overlap);
+        let (start, slice) = self.pass.as_ref().map(|pass| (pass.start, pass.slice))?;
+        let limit = if slice == Slice::Wanted { self.slice_entries(sweep_from, start, bounds) } else { bounds.page_entries };
+        let pass = self.pass.as_mut()?;
+        if !pass.is_done && pass.read.is_none() {
+            pass.read = Some(id);
+            let range = LogRange::since(pass.from);
+            return Some(LogRead { id, range, position: pass.position.clone(), limit: bounds.page_entries });
+        }
+        let sweep = self.sweep.current.as_ref().filter(|_| slice == Slice::Wanted)?;
+        pass.slice = Slice::UnderWay(id);
+        self.sweep.last_slice = start;
+        let range = LogRange { from: sweep_from, to: sweep.start };
+        Some(LogRead { id, range, position: sweep.position.clone(), limit })
+    }
+
+    fn answer(&mut self, id: ReadId, page: LogPage, bounds: &Bounds) {
+        let Some(pass) = &mut self.pass else { return };
+        if pass.read == Some(id) {
+            pass.read = None;
+            self.index.apply_all(&page.entries);
+            let reached = match &page.next {
+                None => pass.start,
+                // What is read stays read, also when this pass is given up before its end.
+                Some(position) => pass.start.min(position.updated_at.plus_millis(bounds.short_overlap)),
+            };
+            pass.is_done = page.next.is_none();
+            pass.position = page.next;
+            if pass.covers_overlap {
+                self.overlap_to = self.overlap_to.max(reached);
+                self.read_to = self.read_to.max(reached);
+            } else if pass.is_done {
+                self.read_to = self.read_to.max(pass.start);
+            }
+            if pass.is_done && pass.covers_sweep {
+                self.sweep.base = self.sweep.base.max(pass.start);
+                self.sweep.current = None;
+            }
+            self.forget_tombstones(bounds);
+        } else if pass.slice == Slice::UnderWay(id) {
+            pass.slice = Slice::None;
+            self.index.apply_all(&page.entries);
+            match (&mut self.sweep.current, page.next) {
+                (Some(current), Some(position)) => current.position = Some(position),
+                (Some(current), None) => {
+                    self.sweep.base = self.sweep.base.max(current.start);
+                    self.sweep.current = None;
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, id: ReadId) -> bool {
+        let Some(pass) = &mut self.pass else { return false };
+        if pass.slice == Slice::UnderWay(id) {
+            // The next pass does it; this one does not wait for it.
+            pass.slice = Slice::None;
+        }
+        let is_needed = pass.read == Some(id);
+        if is_needed {
+            pass.read = None;
+        }
+        is_needed
+    }
+
+    /// A deletion is remembered until no read goes back to where the contact was before it.
+    fn forget_tombstones(&mut self, bounds: &Bounds) {
+        let oldest = self.overlap_to.min(self.sweep.base).plus_millis(-2 * bounds.long_overlap);
+        if oldest >= self.forgotten.plus_millis(bounds.long_overlap) {
+            self.index.forget_tombstones_before(oldest);
+            self.forgotten = oldest;
+        }
+    }
+}

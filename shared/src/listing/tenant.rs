@@ -1,0 +1,217 @@
+//! A tenant's replica in this instance: the I/O around the state machine in `index`, behind one lock.
+//!
+//! Whoever holds the lock for writing refreshes for all who wait for it. Nothing is spawned: an instance is frozen when its answer is
+//! out, so work that no call waits for may sleep for an hour with a connection that is dead by then.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use index::bounds::Bounds;
+use index::entry::IndexEntry;
+use index::log::LogRead;
+use index::{ContactIndex, Progress, Replica};
+use tokio::sync::{RwLock, RwLockReadGuard, Semaphore};
+
+use crate::error::Error;
+use crate::meter::Meter;
+use crate::store::Store;
+use crate::timestamp::Timestamp;
+
+/// Log pages that an instance reads at the same time while it loads indexes, of all tenants together. A partition gives about 23 pages
+/// of 1 MB a second, and more readers would only be throttled.
+pub const LOAD_READERS: usize = 4;
+
+/// Pages that a load may ask for in vain, one after the other, before it gives up. The SDK has tried each of them several times.
+const FAILURES: u32 = 4;
+
+/// The pause after the first page that was asked for in vain; each further one doubles it.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a list waits for the slice of a sweep after all that it needs is there.
+const SWEEP_GRACE: Duration = Duration::from_millis(100);
+
+/// The most entries that wait to be told to the index.
+const HEARD: usize = 1_000;
+
+/// One tenant in this instance.
+#[derive(Debug)]
+pub struct Tenant {
+    name: String,
+    number: u64,
+    state: RwLock<State>,
+    /// Entries that calls learned of elsewhere, for whoever has the lock next.
+    heard: Mutex<Vec<IndexEntry>>,
+}
+
+#[derive(Debug)]
+struct State {
+    replica: Replica,
+    /// When the last pass that ended began.
+    passed: Option<Instant>,
+}
+
+/// What a refresh reads with.
+pub struct Reader<'a> {
+    pub store: &'a Store,
+    pub meter: &'a Meter,
+    pub loaders: &'a Semaphore,
+}
+
+/// An index that is up to date, held so that nobody changes it.
+pub struct Fresh<'a>(RwLockReadGuard<'a, State>);
+
+impl Fresh<'_> {
+    /// The index; nothing when it was given up since.
+    pub fn index(&self) -> Option<&ContactIndex> {
+        self.0.replica.index()
+    }
+
+    /// Bytes that it takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.replica.memory_bytes()
+    }
+}
+
+impl Tenant {
+    /// The tenant `name`, of which nothing is known. No two tenants of an instance have the same number.
+    pub fn new(name: &str, number: u64, bounds: Bounds) -> Self {
+        let state = RwLock::new(State { replica: Replica::new(bounds), passed: None });
+        Self { name: name.to_owned(), number, state, heard: Mutex::default() }
+    }
+
+    /// The tenant's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tenant's number in its instance.
+    pub const fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The index with all that the log showed when this was called, which was at `now`. `beside` is given the index as it stands, and
+    /// what it returns runs while the log is read; when another call reads the log for this one, it does not run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`]. What was read by then is kept for the next call.
+    pub async fn refresh<F: Future>(
+        &self,
+        reader: &Reader<'_>,
+        now: Timestamp,
+        beside: impl FnOnce(&ContactIndex) -> F,
+    ) -> Result<(Fresh<'_>, Option<F::Output>), Error> {
+        let asked = Instant::now();
+        let mut state = self.state.write().await;
+        let mut output = None;
+        // A pass that began before this call may have read already what has changed since.
+        if !(state.passed.is_some_and(|passed| passed > asked) && state.replica.is_loaded()) {
+            let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let (start, now) = (Instant::now(), now.plus_millis(waited));
+            let beside = state.replica.index().map(beside);
+            let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
+            let pass = self.pass(reader, &mut state.replica, now);
+            let (passed, beside) = futures::join!(pass, beside);
+            passed?;
+            output = beside;
+            state.passed = Some(start);
+        }
+        self.tell(&mut state.replica, reader.meter);
+        Ok((Fresh(state.downgrade()), output))
+    }
+
+    /// The index as it stands, with all that this instance knows.
+    pub async fn latest(&self, meter: &Meter) -> Fresh<'_> {
+        let mut state = self.state.write().await;
+        self.tell(&mut state.replica, meter);
+        Fresh(state.downgrade())
+    }
+
+    /// Takes entries that were read elsewhere, so that no later list of the index is older than what a caller is shown.
+    pub fn hear(&self, entries: impl IntoIterator<Item = IndexEntry>) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.extend(entries);
+        let surplus = heard.len().saturating_sub(HEARD);
+        heard.drain(..surplus);
+    }
+
+    /// Gives the index up.
+    pub async fn unload(&self) {
+        self.state.write().await.replica.unload();
+    }
+
+    fn tell(&self, replica: &mut Replica, meter: &Meter) {
+        let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        if !heard.is_empty() {
+            meter.index(|| replica.learn(&heard));
+        }
+    }
+
+    /// Reads what the replica asks for until it is up to date.
+    async fn pass(&self, reader: &Reader<'_>, replica: &mut Replica, now: Timestamp) -> Result<(), Error> {
+        replica.begin(now);
+        let mut reads = FuturesUnordered::new();
+        let (mut parallel, mut failures) = (LOAD_READERS, 0);
+        while replica.progress() == Progress::Reading {
+            while reads.len() < parallel {
+                let Some(read) = replica.next_read() else { break };
+                reads.push(self.read(reader, read, !replica.is_loaded()));
+            }
+            let Some((id, page)) = reads.next().await else {
+                return Err(Error::Internal("a pass has nothing to read and no end".into()));
+            };
+            match page {
+                Ok(page) => {
+                    reader.meter.index(|| replica.answer(id, page));
+                    failures = 0;
+                }
+                Err(error) => {
+                    let is_needed = replica.fail(id);
+                    match error {
+                        Error::Unavailable(source) if is_needed && !replica.is_loaded() && failures < FAILURES => {
+                            tracing::warn!(tenant = self.name, "a page of the change log has to be read again: {source}");
+                            // A large tenant is more than a partition gives in a second: its own readers throttle each other.
+                            parallel = (parallel / 2).max(1);
+                            tokio::time::sleep(PAUSE * (1 << failures)).await;
+                            failures += 1;
+                        }
+                        error if is_needed => return Err(error),
+                        error => tracing::warn!(tenant = self.name, "a slice of a sweep could not be read: {error}"),
+                    }
+                }
+            }
+        }
+        if let Progress::TooLarge { bytes } = replica.progress() {
+            return Err(Error::Unavailable(
+                format!("the index of tenant {:?} takes {bytes} bytes, more than LIST_MEMORY_BYTES allows", self.name).into(),
+            ));
+        }
+        let slices = async {
+            while let Some((id, page)) = reads.next().await {
+                match page {
+                    Ok(page) => reader.meter.index(|| replica.answer(id, page)),
+                    Err(error) => {
+                        replica.fail(id);
+                        tracing::warn!(tenant = self.name, "a slice of a sweep could not be read: {error}");
+                    }
+                }
+            }
+        };
+        // What is not answered by then, the next pass asks for again.
+        let _is_late = tokio::time::timeout(SWEEP_GRACE, slices).await.is_err();
+        Ok(())
+    }
+
+    async fn read(
+        &self,
+        reader: &Reader<'_>,
+        read: LogRead,
+        is_load: bool,
+    ) -> (index::log::ReadId, Result<index::log::LogPage, Error>) {
+        let _permit = if is_load { reader.loaders.acquire().await.ok() } else { None };
+        let page = reader.store.change_log(reader.meter, &self.name, read.range, read.position, read.limit).await;
+        (read.id, page)
+    }
+}
