@@ -205,7 +205,7 @@ impl Replica {
             State::Loaded(_) if meets_reset => self.load(),
             State::Loading(loading) if meets_reset && self.may_be_void(&loading) => self.load(),
             State::Loading(mut loading) => {
-                loading.index.apply_all(&page.entries);
+                apply(&mut loading.index, &page.entries);
                 loading.scan.answered(id, page.next);
                 self.state = if loading.scan.is_done() {
                     State::Loaded(Box::new(loading.finish(self.now, &self.bounds)))
@@ -241,11 +241,11 @@ impl Replica {
     pub fn learn(&mut self, entries: &[IndexEntry]) {
         match mem::replace(&mut self.state, State::Absent) {
             State::Loading(mut loading) => {
-                loading.index.apply_all(entries);
+                apply(&mut loading.index, entries);
                 self.state = State::Loading(loading);
             }
             State::Loaded(mut loaded) => {
-                loaded.index.apply_all(entries);
+                apply(&mut loaded.index, entries);
                 self.state = State::Loaded(loaded);
             }
             other => self.state = other,
@@ -285,6 +285,12 @@ const fn is_trusted(read: Timestamp, now: Timestamp) -> bool {
     now.millis().saturating_sub(read.millis()).saturating_abs() <= TRUST_MS
 }
 
+fn apply(index: &mut ContactIndex, entries: &[IndexEntry]) {
+    index.apply_all(entries);
+    #[cfg(test)]
+    tests::panic_if_asked();
+}
+
 impl Loading {
     fn finish(self, now: Timestamp, bounds: &Bounds) -> Loaded {
         let Self { start, scan, index } = self;
@@ -319,7 +325,10 @@ impl Loaded {
         };
         let covers_sweep = from <= sweep_from;
         let slice = if !covers_sweep && (self.sweep.current.is_some() || self.sweep_is_due(sweep_from, now)) {
-            self.sweep.current.get_or_insert(CurrentSweep { start: now, position: None });
+            if self.sweep.current.is_none() {
+                self.sweep.current = Some(CurrentSweep { start: now, position: None });
+                self.sweep.last_slice = now;
+            }
             Slice::Wanted
         } else {
             Slice::None
@@ -378,7 +387,7 @@ impl Loaded {
         let Some(pass) = &mut self.pass else { return };
         if pass.read == Some(id) {
             pass.read = None;
-            self.index.apply_all(&page.entries);
+            apply(&mut self.index, &page.entries);
             let reached = match &page.next {
                 None => pass.start,
                 // What is read stays read, also when this pass is given up before its end.
@@ -399,7 +408,7 @@ impl Loaded {
             self.forget_tombstones(bounds);
         } else if pass.slice == Slice::UnderWay(id) {
             pass.slice = Slice::None;
-            self.index.apply_all(&page.entries);
+            apply(&mut self.index, &page.entries);
             match (&mut self.sweep.current, page.next) {
                 (Some(current), Some(position)) => current.position = Some(position),
                 (Some(current), None) => {
@@ -433,3 +442,6 @@ impl Loaded {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

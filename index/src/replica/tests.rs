@@ -1,0 +1,243 @@
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+use crate::bounds::LONG_OVERLAP_MS;
+use crate::entry::EntryFields;
+use crate::object_id::ObjectId;
+
+const START: i64 = 1_767_225_600_000;
+
+thread_local! {
+    static PANICS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Panics if a test has asked for it: what the engine would do if it had a defect.
+pub(super) fn panic_if_asked() {
+    assert!(!PANICS.get(), "a defect in the engine");
+}
+
+/// A log that shows everything at once, and counts what is read of it.
+#[derive(Default)]
+struct Log {
+    entries: Vec<IndexEntry>,
+    reads: Vec<(LogRead, usize)>,
+}
+
+impl Log {
+    fn write(&mut self, contact: u32, stamp: i64) {
+        let mut bytes = [0; 12];
+        bytes[8..].copy_from_slice(&contact.to_be_bytes());
+        let id = ObjectId::from_bytes(bytes);
+        let version = self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.version + 1);
+        self.entries.retain(|entry| entry.id != id);
+        let fields = EntryFields {
+            name: format!("contact {contact}"),
+            local_name: None,
+            phone1: None,
+            phone2: None,
+            email: None,
+            title: None,
+            disabled: false,
+            created_at: at(0),
+            company_namespace: vec!["a".to_owned()],
+        };
+        self.entries.push(IndexEntry { id, version, updated_at: at(stamp), fields: Some(fields) });
+        self.entries.sort_by_key(|entry| (entry.updated_at, entry.id));
+    }
+
+    fn page(&mut self, read: &LogRead) -> LogPage {
+        let key = |entry: &IndexEntry| (entry.updated_at, entry.id.to_string());
+        let after = read.position.as_ref().map(|position| (position.updated_at, position.sort_key.clone()));
+        let in_range = |entry: &&IndexEntry| (read.range.from..=read.range.to).contains(&entry.updated_at);
+        let left = self.entries.iter().filter(in_range).filter(|entry| after.as_ref().is_none_or(|after| key(entry) > *after));
+        let entries: Vec<IndexEntry> = left.take(read.limit as usize).cloned().collect();
+        let last = entries.last().filter(|_| entries.len() == read.limit as usize);
+        let next = last.map(|last| LogPosition { updated_at: last.updated_at, sort_key: last.id.to_string() });
+        self.reads.push((read.clone(), entries.len()));
+        LogPage { entries, reset: None, next }
+    }
+
+    /// Ends a pass, and returns how many entries each of its reads showed.
+    fn pass(&mut self, replica: &mut Replica, now: i64) -> Vec<usize> {
+        let before = self.reads.len();
+        replica.begin(at(now));
+        loop {
+            let mut reads = Vec::new();
+            while reads.len() < 4 {
+                let Some(read) = replica.next_read() else { break };
+                reads.push(read);
+            }
+            for read in &reads {
+                let page = self.page(read);
+                replica.answer(read.id, page);
+            }
+            if replica.progress() != Progress::Reading {
+                return self.reads[before..].iter().map(|(_, entries)| *entries).collect();
+            }
+        }
+    }
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(START + millis)
+}
+
+fn replica() -> Replica {
+    Replica::new(Bounds::default())
+}
+
+#[test]
+fn a_quiet_tenants_refresh_is_one_read_of_all_of_the_long_overlap() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    (0..1_000).for_each(|contact| log.write(contact, -3_600_000));
+    (0..5).for_each(|contact| log.write(contact, -400_000));
+    log.pass(&mut replica, 0);
+
+    let entries = log.pass(&mut replica, 2_000);
+
+    assert_eq!(entries, [5]);
+    assert_eq!(log.reads.last().unwrap().0.range, LogRange::since(at(-LONG_OVERLAP_MS)));
+}
+
+#[test]
+fn a_busy_tenants_overlap_is_read_once_a_second_whatever_the_lists() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    // A thousand writes a second, and a hundred lists.
+    let mut full_reads = 0;
+    for millis in 0..8_000 {
+        log.write(millis as u32 % 3_000, millis);
+        if millis >= 3_000 && millis % 10 == 9 {
+            let first = log.pass(&mut replica, millis)[0];
+            full_reads += usize::from(first > 1_000);
+            assert!(first > 1_000 || first <= BUSY_ENTRIES + 20, "{first} at {millis}");
+            assert_eq!(
+                replica.index().unwrap().version(log.entries.last().unwrap().id),
+                Some(log.entries.last().unwrap().version)
+            );
+        }
+    }
+
+    // The load, and then one each second.
+    assert!((5..=6).contains(&full_reads), "{full_reads}");
+}
+
+#[test]
+fn after_a_mass_change_no_pass_reads_more_than_a_slice_beside_its_own() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    (0..10_000).for_each(|contact| log.entries.push(entry(contact, i64::from(contact) / 10)));
+    // For as long as the change is in the short overlap, it is read again once a second.
+    (1..=7).for_each(|second| drop(log.pass(&mut replica, second * 1_000)));
+
+    let mut most = 0;
+    let mut now = 7_000;
+    while replica.swept_to().unwrap() < at(7_000) {
+        now += 1_000;
+        let entries = log.pass(&mut replica, now);
+        most = most.max(entries.iter().sum());
+        assert!(entries.len() <= 2 && now < 600_000, "{entries:?} at {now}");
+    }
+
+    assert!((SLICE_ENTRIES as usize..=2 * SLICE_ENTRIES as usize).contains(&most), "{most}");
+}
+
+#[test]
+fn a_sweep_whose_slice_fails_goes_on_with_the_next_pass() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    (0..2_000).for_each(|contact| log.entries.push(entry(contact, i64::from(contact))));
+    log.pass(&mut replica, 2_000);
+
+    replica.begin(at(100_000));
+    let (own, slice) = (replica.next_read().unwrap(), replica.next_read().unwrap());
+    assert!(!replica.fail(slice.id), "the pass does not need it");
+    let page = log.page(&own);
+    replica.answer(own.id, page);
+
+    assert_eq!(replica.progress(), Progress::Ready);
+    replica.begin(at(100_100));
+    replica.next_read().unwrap();
+    let again = replica.next_read().unwrap();
+    assert_eq!((again.range, again.position), (slice.range, slice.position));
+}
+
+#[test]
+fn a_load_that_is_cut_off_goes_on_where_it_was() {
+    let mut log = Log::default();
+    (0..1_000).for_each(|contact| log.entries.push(entry(contact, -10_000_000 + 1_000 * i64::from(contact))));
+    let mut replica = Replica::new(Bounds { page_entries: 100, ..Bounds::default() });
+
+    // Each call has time for three pages.
+    let mut calls = 0;
+    'calls: loop {
+        calls += 1;
+        replica.begin(at(calls));
+        for _ in 0..3 {
+            let read = replica.next_read().unwrap();
+            let page = log.page(&read);
+            replica.answer(read.id, page);
+            if replica.progress() == Progress::Ready {
+                break 'calls;
+            }
+        }
+        assert!(calls < 20, "it never ends");
+    }
+
+    assert_eq!(replica.index().unwrap().len(), 1_000);
+    assert!(log.reads.iter().map(|(_, entries)| entries).sum::<usize>() < 1_100, "pages were read twice");
+}
+
+#[test]
+fn a_tenant_larger_than_the_memory_is_refused_and_tried_again_later() {
+    let mut log = Log::default();
+    (0..1_000).for_each(|contact| log.entries.push(entry(contact, i64::from(contact))));
+    let mut replica = Replica::new(Bounds { page_entries: 100, memory: 20_000, ..Bounds::default() });
+
+    log.pass(&mut replica, 5_000);
+    assert!(matches!(replica.progress(), Progress::TooLarge { bytes } if bytes > 20_000));
+    assert_eq!(replica.memory_bytes(), 0);
+    assert_eq!(log.pass(&mut replica, 6_000), [0; 0], "it is not looked at again");
+
+    assert_ne!(log.pass(&mut replica, 5_000 + REFUSAL_MS), [0; 0]);
+}
+
+#[test]
+fn an_index_whose_change_panicked_is_loaded_anew() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    log.write(1, 0);
+    log.pass(&mut replica, 10);
+    log.write(2, 20);
+
+    for learns in [false, true] {
+        replica.begin(at(30));
+        let read = replica.next_read().unwrap();
+        let page = log.page(&read);
+        PANICS.set(true);
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| if learns { replica.learn(&page.entries) } else { replica.answer(read.id, page) }));
+        PANICS.set(false);
+
+        assert!(outcome.is_err());
+        assert!(!replica.is_loaded() && replica.index().is_none(), "a half-changed index goes on serving");
+        log.pass(&mut replica, 40);
+        assert_eq!(replica.index().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_clock_that_goes_back_hides_nothing() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    (0..500).for_each(|contact| log.entries.push(entry(contact, 100_000)));
+    log.pass(&mut replica, 100_000);
+    // The reader's clock was a minute ahead, and is right now.
+    log.write(1_000, 45_000);
+
+    log.pass(&mut replica, 46_000);
+
+    assert_eq!(replica.index().unwrap().len(), 501);
+}
+
+fn entry(contact: u32, stamp: i64) -> IndexEntry {
+    let mut log = Log::default();
+    log.write(contact, stamp);
+    log.entries.remove(0)
+}
