@@ -130,7 +130,7 @@ impl Replica {
         let Bounds { long_overlap, .. } = self.bounds;
         match &mut self.state {
             State::Loading(loading) if is_trusted(loading.start, now) => loading.scan.abandon_reads(),
-            State::Loaded(loaded) if is_trusted(loaded.overlap_to, now) => loaded.plan(now, &self.bounds),
+            State::Loaded(loaded) if is_trusted(loaded.overlap_to, now) => loaded.plan(now, &self.bounds, false),
             State::Refused { until, .. } if now < *until && *until <= now.plus_millis(REFUSAL_MS.max(long_overlap)) => {}
             _ => self.load(),
         }
@@ -297,9 +297,9 @@ impl Loading {
         let sweep = Sweep { base: start, current: None, last_slice: start };
         let mut loaded = Loaded { index, read_to: start, overlap_to: start, sweep, pass: None, forgotten: start };
         loaded.index.forget_tombstones_before(start.plus_millis(-2 * bounds.long_overlap));
-        loaded.plan(now, bounds);
         // A single page shows the whole log at one moment. Of several, a contact that changed meanwhile can have moved from one that
-        // was not read yet to one that was.
+        // was not read yet to one that was, and is in none of them.
+        loaded.plan(now, bounds, true);
         if scan.pages() == 1 && start == now {
             loaded.pass.iter_mut().for_each(|pass| pass.is_done = true);
         }
@@ -308,12 +308,12 @@ impl Loading {
 }
 
 impl Loaded {
-    /// Decides what the next pass reads.
-    fn plan(&mut self, now: Timestamp, bounds: &Bounds) {
+    /// Decides what the next pass reads. `in_full` says that it must re-read the short overlap, however busy the tenant is.
+    fn plan(&mut self, now: Timestamp, bounds: &Bounds, in_full: bool) {
         self.follow_clock_back(now, bounds);
         let overlap = self.overlap_to.plus_millis(-bounds.short_overlap);
         let is_due = now >= self.overlap_to.plus_millis(OVERLAP_EVERY_MS);
-        let covers_overlap = is_due || self.index.count_since(overlap, BUSY_ENTRIES) <= BUSY_ENTRIES;
+        let covers_overlap = in_full || is_due || self.index.count_since(overlap, BUSY_ENTRIES) <= BUSY_ENTRIES;
         let sweep_from = self.sweep.base.plus_millis(-bounds.long_overlap);
         let nth_newest = |n| self.index.nth_newest(n).unwrap_or(sweep_from);
 

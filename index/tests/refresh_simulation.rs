@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::env;
 use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -95,7 +95,9 @@ fn id(contact: usize) -> ObjectId {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let contacts = vec![Vec::new(); random.usize(1..60)];
+        // Now and then so many that a change of all of them makes the tenant a busy one.
+        let count = if random.u32(0..8) == 0 { random.usize(200..400) } else { random.usize(1..60) };
+        let contacts = vec![Vec::new(); count];
         let trouble = [0, 2, 10, 30][random.usize(0..4)];
         Self { random, now: START, contacts, writes: Vec::new(), marks: Vec::new(), epoch: 0, names: 0, trouble }
     }
@@ -129,7 +131,7 @@ impl World {
         let delay = match (self.bad_luck(), self.bad_luck()) {
             (true, true) => self.random.i64(0..4 * MINUTE),
             (true, false) => self.random.i64(0..6 * SECOND),
-            _ => self.random.i64(1..30),
+            _ => self.random.i64(1..if self.contacts.len() > 100 { 4 } else { 30 }),
         };
         let lag = match (self.bad_luck(), self.bad_luck()) {
             (true, true) => self.random.i64(0..2 * MINUTE),
@@ -250,7 +252,7 @@ impl World {
         instance.replica.begin(Timestamp::from_millis(self.now + instance.skew));
         let was_loaded = instance.replica.is_loaded();
         let mut under_way: Vec<LogRead> = Vec::new();
-        let mut failures = 0;
+        let (mut failures, mut pages, mut read_from) = (0, 0, asked);
         while instance.replica.progress() == Progress::Reading {
             while under_way.len() < parallel {
                 let Some(read) = instance.replica.next_read() else { break };
@@ -267,7 +269,15 @@ impl World {
                 }
             }
             match self.answer(&read) {
-                Some(page) => instance.replica.answer(read.id, page),
+                Some(page) => {
+                    let was_loaded = instance.replica.is_loaded();
+                    instance.replica.answer(read.id, page);
+                    pages += 1;
+                    // Of a load of several pages, what has moved meanwhile is read after it.
+                    if !was_loaded && instance.replica.is_loaded() && pages > 1 {
+                        read_from = self.now;
+                    }
+                }
                 None => {
                     instance.replica.fail(read.id);
                     failures += 1;
@@ -283,10 +293,11 @@ impl World {
         if !was_loaded {
             instance.shown.clear();
         }
-        self.check(instance, asked);
+        self.check(instance, read_from);
         true
     }
 
+    /// Holds the index against what the log showed at `asked`.
     fn check(&self, instance: &mut Instance, asked: i64) {
         let index = instance.replica.index().unwrap();
         let swept = instance.replica.swept_to().unwrap().millis() - instance.skew;
@@ -304,7 +315,8 @@ impl World {
             let known = index.version(id(contact));
             let must_show = |version: &Version| {
                 let late = certain(version.visible) + instance.skew - version.stamp;
-                let shown_at_once = late <= SHORT_OVERLAP_MS && certain(version.visible) <= asked;
+                let pause = if self.contacts.len() > 100 { SECOND } else { 0 };
+                let shown_at_once = late <= SHORT_OVERLAP_MS && certain(version.visible) + pause <= asked;
                 let shown_by_sweep = late <= LONG_OVERLAP_MS && certain(version.visible) <= swept;
                 let is_certain = certain(version.visible) <= asked;
                 is_certain && (shown_at_once || shown_by_sweep || (version.is_restored && settled(version.epoch)))
@@ -350,8 +362,7 @@ impl World {
             .filter_map(|contact| Some((id(contact), self.contacts[contact].last()?.name.as_ref()?)))
             .collect();
         let all = index.select(&query(Filter::default()), &["a".to_owned()]);
-        let expected: BTreeSet<ObjectId> = names.keys().copied().collect();
-        assert_eq!(all.rows.iter().map(|row| row.id).collect::<BTreeSet<_>>(), expected);
+        assert_eq!(all.total, names.len() as u64);
         for (id, name) in names {
             let filter = Filter { names: Some(vec![name.clone()]), ..Filter::default() };
             let found = index.select(&query(filter), &["a".to_owned()]);

@@ -224,6 +224,26 @@ fn an_index_whose_change_panicked_is_loaded_anew() {
 }
 
 #[test]
+fn a_read_that_lags_does_not_bring_a_deleted_contact_back() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    log.write(1, 0);
+    let alive = log.entries[0].clone();
+    log.pass(&mut replica, 1_000);
+    log.entries[0] = IndexEntry { version: 1, updated_at: at(2_000), fields: None, ..alive.clone() };
+    log.pass(&mut replica, 3_000);
+
+    // Whenever a read can still go back to where the contact was, it may show it.
+    for seconds in (3..2 * LONG_OVERLAP_MS / 1_000).step_by(7) {
+        replica.begin(at(seconds * 1_000));
+        let read = replica.next_read().unwrap();
+        let stale = read.range.from <= alive.updated_at;
+        let page = if stale { LogPage { entries: vec![alive.clone()], ..LogPage::default() } } else { log.page(&read) };
+        replica.answer(read.id, page);
+        assert_eq!(replica.index().unwrap().len(), 0, "after {seconds} seconds");
+    }
+}
+
+#[test]
 fn a_clock_that_goes_back_hides_nothing() {
     let (mut log, mut replica) = (Log::default(), replica());
     (0..500).for_each(|contact| log.entries.push(entry(contact, 100_000)));
