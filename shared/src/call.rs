@@ -39,7 +39,7 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The body, decoded.
     pub body: Vec<u8>,
-    /// When the call came.
+    /// When the call came. A write takes a time of its own, immediately before it is sent.
     pub now: Timestamp,
     /// What the call costs.
     pub meter: Meter,
@@ -79,7 +79,7 @@ where
 
     let _in_span = span.enter();
     let mut response = result.unwrap_or_else(|error| {
-        if let Error::Unavailable(source) | Error::Internal(source) = &error {
+        if let Error::Unavailable(source) | Error::OutcomeUnknown(source) | Error::Internal(source) = &error {
             tracing::error!(causes = causes(source.as_ref()), "{error}");
         }
         envelope::failure(&error)

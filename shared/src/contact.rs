@@ -86,6 +86,12 @@ impl Contact {
         })
     }
 
+    /// The contact as it is when it was created at `now`.
+    #[must_use]
+    pub fn created(self, now: Timestamp) -> Self {
+        Self { created_at: now, updated_at: now, ..self }
+    }
+
     /// About how many bytes the contact takes in memory.
     pub fn memory_bytes(&self) -> usize {
         let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);

@@ -151,7 +151,7 @@ fn status(error: &Error) -> StatusCode {
         Error::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
         Error::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Unavailable(_) | Error::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
         Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

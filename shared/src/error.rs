@@ -41,9 +41,12 @@ pub enum Error {
     /// An `Idempotency-Key` came with another body before.
     #[error("Idempotency-Key was used with another request body in the last 24 hours")]
     IdempotencyKeyReused,
-    /// DynamoDB throttles, times out or cannot be reached, after the SDK's retries.
+    /// DynamoDB throttles, times out or cannot be reached, after all tries. Nothing was changed.
     #[error("The service is busy, try again in a moment")]
     Unavailable(#[source] Source),
+    /// The answer to a write is lost, and it cannot be told whether the change was made, or not what was changed.
+    #[error("The change may have been made: read the contact before trying again")]
+    OutcomeUnknown(#[source] Source),
     /// A defect.
     #[error("Internal server error")]
     Internal(#[source] Source),

@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod app;
 pub mod body;
+pub mod bounds;
 pub mod call;
 pub mod caller;
 pub mod contact;

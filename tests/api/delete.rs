@@ -123,7 +123,12 @@ async fn nothing_of_the_person_stays_in_the_table() {
         .unwrap();
 
     let attributes: BTreeSet<_> = item.keys().map(String::as_str).collect();
-    assert_eq!(attributes, ["__v", "_id", "deleted", "expiresAt", "tenant", "updatedAt"].into());
+    let register = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7"];
+    assert_eq!(attributes, ["__v", "_id", "deleted", "expiresAt", "tenant", "updatedAt"].into_iter().chain(register).collect());
+    for entry in register {
+        let entry = item[entry].as_s().unwrap();
+        assert!(entry.chars().all(|character| character == '-' || character.is_ascii_hexdigit()), "{entry}");
+    }
     let number = |attribute: &str| item[attribute].as_n().unwrap().parse::<i64>().unwrap();
     assert_eq!(number("__v"), 1);
     assert!(number("updatedAt") > created.millis("updatedAt"));

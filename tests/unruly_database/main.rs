@@ -83,18 +83,16 @@ async fn create(app: &App, name: &str) -> Contact {
     let body = ContactBody::for_create(json!({"name": name}).to_string().as_bytes()).unwrap();
     let now = Timestamp::now();
     let contact = Contact::new(body, &caller(), ObjectId::generate(now), now).unwrap();
-    app.store.create(&Meter::default(), "local", &contact).await.unwrap();
-    contact
+    app.store.create(&Meter::default(), "local", contact).await.unwrap()
 }
 
 async fn rename(app: &App, id: ObjectId, name: &str) -> Contact {
     let body = ContactBody::for_update(json!({"name": name}).to_string().as_bytes()).unwrap();
-    let now = Timestamp::now();
-    app.store.update(&Meter::default(), &caller(), id, &body, &Precondition::None, now).await.unwrap()
+    app.store.update(&Meter::default(), &caller(), id, &body, &Precondition::None).await.unwrap()
 }
 
 async fn delete(app: &App, id: ObjectId) {
-    app.store.delete(&Meter::default(), &caller(), id, &Precondition::None, Timestamp::now()).await.unwrap();
+    app.store.delete(&Meter::default(), &caller(), id, &Precondition::None).await.unwrap();
 }
 
 /// One instance of the list function.
@@ -517,7 +515,7 @@ async fn a_write_whose_answer_is_lost_is_made_once() {
     let created = create(&instance.app, "before").await;
     let body = ContactBody::for_update(br#"{"name": "after"}"#).unwrap();
     let first = Precondition::Versions(vec![0]);
-    let updated = instance.app.store.update(&Meter::default(), &caller(), created.id, &body, &first, Timestamp::now()).await;
+    let updated = instance.app.store.update(&Meter::default(), &caller(), created.id, &body, &first).await;
 
     assert_eq!(trouble.count("PutItem"), 2);
     assert_eq!(trouble.count("UpdateItem"), 2);

@@ -11,6 +11,7 @@ use shared::envelope::{self, IDEMPOTENCY_REPLAYED, Response};
 use shared::error::Error;
 use shared::object_id::ObjectId;
 use shared::store::{Creation, IdempotencyKey};
+use shared::timestamp::Timestamp;
 
 /// Answers with the new contact, or with the one that the same request made before.
 ///
@@ -21,11 +22,12 @@ use shared::store::{Creation, IdempotencyKey};
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
     let key = IdempotencyKey::of_request(&call.headers)?;
     let body = ContactBody::for_create(&call.body)?;
-    let contact = Contact::new(body, &call.caller, ObjectId::generate(call.now), call.now)?;
+    let now = Timestamp::now();
+    let contact = Contact::new(body, &call.caller, ObjectId::generate(now), now)?;
     let (meter, tenant) = (&call.meter, &call.caller.tenant);
     let creation = match key {
         Some(key) => app.store.create_once(meter, tenant, contact, &key).await?,
-        None => app.store.create(meter, tenant, &contact).await.map(|()| Creation::Created(contact))?,
+        None => app.store.create(meter, tenant, contact).await.map(Creation::Created)?,
     };
     match creation {
         Creation::Created(contact) => envelope::created(&call.path, &contact),

@@ -16,6 +16,6 @@ use shared::error::Error;
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
     let id = call.contact_id()?;
     let precondition = shared::if_match(&call.headers)?;
-    let contact = app.store.delete(&call.meter, &call.caller, id, &precondition, call.now).await?;
+    let contact = app.store.delete(&call.meter, &call.caller, id, &precondition).await?;
     envelope::contact(StatusCode::OK, &contact)
 }

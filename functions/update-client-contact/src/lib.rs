@@ -18,6 +18,6 @@ pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
     let id = call.contact_id()?;
     let body = ContactBody::for_update(&call.body)?;
     let precondition = shared::if_match(&call.headers)?;
-    let contact = app.store.update(&call.meter, &call.caller, id, &body, &precondition, call.now).await?;
+    let contact = app.store.update(&call.meter, &call.caller, id, &body, &precondition).await?;
     envelope::contact(StatusCode::OK, &contact)
 }

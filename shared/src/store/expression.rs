@@ -38,6 +38,21 @@ impl UpdateExpression {
         self.set.push(assignment);
     }
 
+    /// Sets the first of `attributes` to `entry` and each other one to what the one before it was, or to `none` where that was not there. It
+    /// works because all that an update expression reads is the item as it was before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`] when a value has no form in DynamoDB.
+    pub fn shift(&mut self, attributes: &[&str], entry: &str, none: &str) -> Result<(), Error> {
+        let none = self.value(AttributeValue::S(none.to_owned()));
+        for pair in attributes.windows(2) {
+            let assignment = format!("{} = if_not_exists({},{none})", self.name(pair[1]), self.name(pair[0]));
+            self.set.push(assignment);
+        }
+        attributes.first().map_or(Ok(()), |first| self.set(first, &entry))
+    }
+
     /// Removes `attribute`.
     pub fn remove(&mut self, attribute: &str) {
         let name = self.name(attribute);
@@ -85,6 +100,17 @@ impl UpdateExpression {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shift_reads_each_attribute_before_it_is_set() {
+        let mut expression = UpdateExpression::default();
+        expression.shift(&["w0", "w1", "w2"], "new", "-").unwrap();
+
+        assert_eq!(expression.update(), "SET #0 = if_not_exists(#1,:0), #2 = if_not_exists(#0,:0), #1 = :1");
+        let (_, names, values) = expression.into_condition();
+        assert_eq!(names, HashMap::from([("#0", "w1"), ("#1", "w0"), ("#2", "w2")].map(|(a, b)| (a.to_owned(), b.to_owned()))));
+        assert_eq!(values[":1"], AttributeValue::S("new".to_owned()));
+    }
 
     #[test]
     fn names_and_values_stand_behind_placeholders() {

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
 
 use super::Stored;
+use super::register::{self, WriteId};
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::object_id::ObjectId;
@@ -33,11 +34,9 @@ pub const CONTACT_ATTRIBUTES: [&str; 16] = [
     "integration_meta",
     "company_namespace",
     "createdAt",
-    LAST_WRITE,
+    // The register of writes, as it was in the first release.
+    "lastWrite",
 ];
-
-/// The attribute that tells which update was the last: a random number, by which an update that is tried again knows itself.
-pub const LAST_WRITE: &str = "lastWrite";
 
 /// The primary key of a contact.
 pub fn key(tenant: &str, id: ObjectId) -> Item {
@@ -53,6 +52,14 @@ pub fn key_of_text(tenant: &str, sort_key: String) -> Item {
 pub fn of_contact(tenant: &str, contact: &Contact) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(contact).map_err(|error| Error::Internal(error.into()))?;
     item.insert("tenant".to_owned(), AttributeValue::S(tenant.to_owned()));
+    Ok(item)
+}
+
+/// The item of a contact that the write `id` creates.
+pub fn of_new_contact(tenant: &str, contact: &Contact, id: &WriteId) -> Result<Item, Error> {
+    let mut item = of_contact(tenant, contact)?;
+    let entry = AttributeValue::S(register::entry(contact.created_at, id));
+    item.extend(register::ATTRIBUTES.first().map(|attribute| ((*attribute).to_owned(), entry)));
     Ok(item)
 }
 

@@ -2,17 +2,27 @@
 //!
 //! A contact is one item, and every write is one conditional request on that item, so that nothing is ever half written
 //! and a lost race is noticed. See `docs/adr/` for why each is the request that it is.
+//!
+//! A write is tried again after a lost answer, and is applied once all the same: `change`, `create` and `idempotency` decide what comes after each
+//! try, by the rules of `tries` and what the `register` in an item shows. They are pure; `write` does the I/O.
 
+mod change;
 mod change_log;
+mod create;
 mod expression;
 mod idempotency;
 mod item;
+mod register;
 mod sdk_error;
+#[cfg(test)]
+mod simulation;
+mod tries;
 mod write;
 
+pub use change::Precondition;
 pub use idempotency::{Creation, IdempotencyKey};
 pub use sdk_error::{SdkFailure, classify};
-pub use write::{BATCH_ITEMS, Precondition};
+pub use write::BATCH_ITEMS;
 
 use std::collections::HashMap;
 
@@ -24,6 +34,7 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
+use crate::timestamp::Timestamp;
 use item::Item;
 
 /// The most keys that one BatchGetItem takes.
@@ -35,6 +46,7 @@ pub const BATCH_KEYS: usize = 100;
 pub struct Store {
     client: Client,
     table: String,
+    clock: fn() -> Timestamp,
 }
 
 /// What the table holds under a contact's key.
@@ -49,14 +61,20 @@ pub enum Stored {
         /// Its last version: that of the deletion.
         version: u64,
         /// When it was deleted.
-        updated_at: crate::timestamp::Timestamp,
+        updated_at: Timestamp,
     },
 }
 
 impl Store {
     /// The contacts in `table`, which has the keys and the index that `template.yaml` declares.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+        Self { client, table: table.into(), clock: Timestamp::now }
+    }
+
+    /// The same contacts, written to with the time that `clock` tells.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
     }
 
     /// The contact `id` of `tenant`, as the last acknowledged write left it.

@@ -1,19 +1,22 @@
 //! What an error of the SDK means. Every question about one is asked here and by its code, never by its message, which
 //! differs between engines.
 
+use std::error::Error as _;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ConnectorError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::CancellationReason;
 
 use super::item::Item;
+use super::tries::Outcome;
 use crate::error::Error;
 
 /// An SDK error whose operation can be any.
-pub type SdkFailure<E> = SdkError<E, aws_sdk_dynamodb::config::http::HttpResponse>;
+pub type SdkFailure<E> = SdkError<E, HttpResponse>;
 
 /// Error codes after which the same request can succeed a moment later.
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
@@ -44,6 +47,49 @@ where
         _ => false,
     };
     if passing { Error::Unavailable(failure.into()) } else { Error::Internal(failure.into()) }
+}
+
+/// Error codes that say that a write was not made, and that it can be a moment later. The SDK itself does not repeat all of these.
+const BUSY_CODES: [&str; 5] = [
+    "ProvisionedThroughputExceededException",
+    "ReplicatedWriteConflictException",
+    "RequestLimitExceeded",
+    "ThrottlingException",
+    "TransactionConflictException",
+];
+
+/// Error codes of a write that may have been made, or is being made.
+const LOST_CODES: [&str; 3] = ["InternalServerError", "ServiceUnavailable", "TransactionInProgressException"];
+
+/// What a failure that no question of its operation has explained says about a write's try.
+pub fn outcome<E>(failure: SdkFailure<E>) -> Outcome
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match &failure {
+        SdkError::DispatchFailure(dispatch) if dispatch.is_user() => Outcome::Failed(Error::Internal(failure.into())),
+        SdkError::DispatchFailure(dispatch) if dispatch.as_connector_error().is_some_and(never_connected) => {
+            Outcome::Busy(failure.into())
+        }
+        SdkError::ConstructionFailure(_) => Outcome::Failed(Error::Internal(failure.into())),
+        SdkError::ServiceError(error) => match error.err().code() {
+            Some(code) if BUSY_CODES.contains(&code) => Outcome::Busy(failure.into()),
+            Some(code) if error.raw().status().as_u16() < 500 && !LOST_CODES.contains(&code) => {
+                Outcome::Failed(Error::Internal(failure.into()))
+            }
+            _ => Outcome::Lost(failure.into()),
+        },
+        // Timed out, cut off, or an answer that is not DynamoDB's.
+        _ => Outcome::Lost(failure.into()),
+    }
+}
+
+/// Whether no connection was made, so that no byte of the request can have been sent.
+fn never_connected(error: &ConnectorError) -> bool {
+    let chain = std::iter::successors(error.source(), |&error| error.source());
+    chain
+        .filter_map(|error| error.downcast_ref::<hyper_util::client::legacy::Error>())
+        .any(hyper_util::client::legacy::Error::is_connect)
 }
 
 /// Whether the request broke a rule of DynamoDB; of a request of ours, that the item would be above 400 KB.

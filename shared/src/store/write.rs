@@ -1,22 +1,28 @@
-//! Create, update and delete: each one conditional request in the ordinary case.
+//! Create, update and delete: each one conditional request in the ordinary case, and tried again until its outcome is known.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use aws_sdk_dynamodb::Config;
+use aws_sdk_dynamodb::config::Builder;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, PutRequest, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure, WriteRequest,
-};
-use serde::Serialize;
+use aws_sdk_dynamodb::types::{PutRequest, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, WriteRequest};
+use tokio::time::{Instant, sleep};
 
-use super::expression::UpdateExpression;
-use super::item::{self, CONTACT_ATTRIBUTES, Item, LAST_WRITE};
+use super::change::{self, Change, Kind, Precondition, UpdateRequest};
+use super::create::Create;
+use super::item::{self, Item};
+use super::register::{self, WriteId};
 use super::sdk_error::{self, Backoff, classify};
-use super::{Store, Stored, number};
-use crate::body::{ContactBody, Given};
+use super::tries::{Outcome, Step, Write};
+use super::{Store, number};
+use crate::body::ContactBody;
+use crate::bounds;
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
-use crate::hex::hex;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
@@ -29,54 +35,21 @@ const MAXIMUM_ITEM_BYTES: usize = 400 * 1024;
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
 pub const BATCH_ITEMS: usize = 25;
 
-/// How long a tombstone is kept for the lists' sake.
-pub const TOMBSTONE_LIFE_SECONDS: i64 = 24 * 60 * 60;
-
-/// How often a write is tried when other writes of the same contact keep coming between.
-const MAXIMUM_TRIES: u32 = 20;
-
-/// What `If-Match` asks of the contact before it is changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Precondition {
-    /// Nothing: the last writer wins.
-    None,
-    /// One of these versions, at most 100.
-    Versions(Vec<u64>),
-}
-
-impl Precondition {
-    fn holds_for(&self, version: u64) -> bool {
-        match self {
-            Self::None => true,
-            Self::Versions(versions) => versions.contains(&version),
-        }
-    }
-}
-
-/// What a write does to the contact's item.
-enum Change<'a> {
-    Update(&'a ContactBody),
-    Delete,
-}
-
-/// How a write moves `updatedAt`, which strictly increases with every change of a contact.
-#[derive(Clone, Copy)]
-enum Clock {
-    /// To now, if that is later than it is. The first try.
-    Now,
-    /// To a millisecond later than it is, once that is known to be now or later: it never falls back, so this never fails.
-    AfterLast,
-}
-
 impl Store {
-    /// Writes a new contact.
+    /// Writes a new contact, with the time of the request that writes it, and returns it.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when the contact is above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`].
-    pub async fn create(&self, meter: &Meter, tenant: &str, contact: &Contact) -> Result<(), Error> {
-        let item = item::of_contact(tenant, contact)?;
-        refuse_above_the_maximum(&item)?;
+    /// [`Error::Invalid`] when the contact is above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is written
+    /// then. [`Error::OutcomeUnknown`].
+    pub async fn create(&self, meter: &Meter, tenant: &str, contact: Contact) -> Result<Contact, Error> {
+        let id = WriteId::generate();
+        refuse_above_the_maximum(&item::of_new_contact(tenant, &contact, &id)?)?;
+        let mut create = Create::new(tenant, contact, id);
+        self.carry_out(&mut create, deadline(), |item, time| self.put_new(meter, item, time)).await
+    }
+
+    async fn put_new(&self, meter: &Meter, item: Item, time: Duration) -> Outcome {
         let request = self
             .client
             .put_item()
@@ -88,17 +61,17 @@ impl Store {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .customize()
+            .config_override(one_try(time))
             .interceptor(meter.request_counter())
             .send();
         match meter.database(request).await {
             Ok(output) => {
                 meter.consumed(&output.consumed_capacity);
-                Ok(())
+                Outcome::Applied(Item::new())
             }
-            // The SDK tries again when an answer is lost. The contact is there then, put by the first try.
-            Err(failure) => match sdk_error::failed_put_condition(&failure).map(item::stored).transpose()? {
-                Some(Stored::Contact(there)) if *there == *contact => Ok(()),
-                _ => Err(classify(failure)),
+            Err(failure) => match sdk_error::failed_put_condition(&failure) {
+                Some(item) => Outcome::Refused(item),
+                None => sdk_error::outcome(failure),
             },
         }
     }
@@ -118,9 +91,10 @@ impl Store {
             let mut items = batch.iter().map(|contact| item::of_contact(tenant, contact)).collect::<Result<Vec<_>, _>>()?;
             let mut backoff = Backoff::default();
             loop {
-                let now = number(clock().millis());
+                let now = clock();
                 let put = |mut item: Item| {
-                    item.insert("updatedAt".to_owned(), now.clone());
+                    item.insert("updatedAt".to_owned(), number(now.millis()));
+                    register::forget_before(&mut item, now);
                     let put = PutRequest::builder().set_item(Some(item)).build()?;
                     Ok(WriteRequest::builder().put_request(put).build())
                 };
@@ -138,13 +112,16 @@ impl Store {
         Ok(())
     }
 
-    /// Changes the fields of contact `id` that `body` gives, leaves the others, and returns the contact as it is then. `now` is the
-    /// caller's time; the contact's `updatedAt` becomes that, or a millisecond more than it was when that is later.
+    /// Changes the fields of contact `id` that `body` gives, leaves the others, and returns the contact as it is then. Its `updatedAt` becomes
+    /// the time of the request that changes it, or a millisecond more than it was when that is later.
+    ///
+    /// When an answer is lost and others changed the contact before the request could be repeated, their changes are in what is returned.
     ///
     /// # Errors
     ///
     /// [`Error::ContactNotFound`], [`Error::VersionConflict`], [`Error::NamespaceNotAllowed`], [`Error::Invalid`] when the contact
-    /// would be above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]. Nothing is changed then.
+    /// would be above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is changed then.
+    /// [`Error::OutcomeUnknown`], also when the change was made and others deleted the contact, or moved it out of the caller's reach.
     pub async fn update(
         &self,
         meter: &Meter,
@@ -152,120 +129,86 @@ impl Store {
         id: ObjectId,
         body: &ContactBody,
         precondition: &Precondition,
-        now: Timestamp,
     ) -> Result<Contact, Error> {
-        self.write(meter, caller, id, &Change::Update(body), precondition, now).await
+        self.change(meter, caller, id, Kind::Update(body), precondition).await
     }
 
     /// Replaces contact `id` by a tombstone, which holds nothing of the person, and returns the contact as it was before.
     ///
     /// # Errors
     ///
-    /// [`Error::ContactNotFound`], [`Error::VersionConflict`], [`Error::Unavailable`] and [`Error::Internal`]. Nothing is changed then.
+    /// [`Error::ContactNotFound`], [`Error::VersionConflict`], [`Error::Unavailable`] and [`Error::Internal`]: nothing is changed then.
+    /// [`Error::OutcomeUnknown`], also when the contact was deleted and no answer showed it before.
     pub async fn delete(
         &self,
         meter: &Meter,
         caller: &Caller,
         id: ObjectId,
         precondition: &Precondition,
-        now: Timestamp,
     ) -> Result<Contact, Error> {
-        self.write(meter, caller, id, &Change::Delete, precondition, now).await
+        self.change(meter, caller, id, Kind::Delete, precondition).await
     }
 
-    async fn write(
+    async fn change(
         &self,
         meter: &Meter,
         caller: &Caller,
         id: ObjectId,
-        change: &Change<'_>,
+        kind: Kind<'_>,
         precondition: &Precondition,
-        now: Timestamp,
     ) -> Result<Contact, Error> {
-        let new_namespaces = match change {
-            Change::Update(ContactBody { company_namespace: Given::Value(namespaces), .. }) => Some(namespaces),
-            Change::Update(_) | Change::Delete => None,
+        let mut change = Change::new(caller, kind, precondition, WriteId::generate());
+        self.carry_out(&mut change, deadline(), |request, time| self.update_item(meter, caller, id, kind, request, time)).await
+    }
+
+    async fn update_item(
+        &self,
+        meter: &Meter,
+        caller: &Caller,
+        id: ObjectId,
+        kind: Kind<'_>,
+        request: UpdateRequest,
+        time: Duration,
+    ) -> Outcome {
+        let request = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(item::key(&caller.tenant, id)))
+            .update_expression(request.update)
+            .condition_expression(request.condition)
+            .set_expression_attribute_names(Some(request.names))
+            .set_expression_attribute_values(Some(request.values))
+            .return_values(request.returns)
+            // The item tells which part of the condition did not hold, without another request.
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(one_try(time))
+            .interceptor(meter.request_counter())
+            .send();
+        let failure = match meter.database(request).await {
+            Ok(output) => {
+                meter.consumed(&output.consumed_capacity);
+                return Outcome::Applied(output.attributes.unwrap_or_default());
+            }
+            Err(failure) => failure,
         };
-        // A whole document that comes back leaves the namespaces as they were. If they turn out to be others, the next try expects
-        // those, after it is clear that the caller may make the change.
-        let mut expected_namespaces = new_namespaces.cloned();
-        let mut clock = Clock::Now;
-        let last_write = hex(&random_bytes());
-
-        for _ in 0..MAXIMUM_TRIES {
-            let mut expression = expression(caller, change, precondition, expected_namespaces.as_deref(), clock, now)?;
-            if let Change::Update(_) = change {
-                expression.set(LAST_WRITE, &last_write)?;
-            }
-            let update = expression.update();
-            let (condition, names, values) = expression.into_condition();
-            let request = self
-                .client
-                .update_item()
-                .table_name(&self.table)
-                .set_key(Some(item::key(&caller.tenant, id)))
-                .update_expression(update)
-                .condition_expression(condition)
-                .set_expression_attribute_names(Some(names))
-                .set_expression_attribute_values(Some(values))
-                .return_values(match change {
-                    Change::Update(_) => ReturnValue::AllNew,
-                    Change::Delete => ReturnValue::AllOld,
-                })
-                // The item tells which part of the condition did not hold, without another request.
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .customize()
-                .interceptor(meter.request_counter())
-                .send();
-            let failure = match meter.database(request).await {
-                Ok(output) => {
-                    meter.consumed(&output.consumed_capacity);
-                    return match output.attributes.map(item::stored).transpose()? {
-                        Some(Stored::Contact(contact)) => Ok(*contact),
-                        _ => Err(Error::Internal("the update returned no contact".into())),
-                    };
-                }
-                Err(failure) => failure,
-            };
-
-            let Some(item) = sdk_error::failed_update_condition(&failure) else {
-                return Err(self.explain(meter, caller, id, change, sdk_error::is_validation(&failure), classify(failure)).await);
-            };
-            // The SDK tries again when an answer is lost. The change is made then, by the first try.
-            let is_own = item.get(LAST_WRITE).is_some_and(|value| value.as_s() == Ok(&last_write));
-            let contact = match (!item.is_empty()).then(|| item::stored(item)).transpose()? {
-                Some(Stored::Contact(contact)) if is_own => return Ok(*contact),
-                Some(Stored::Contact(contact)) if caller.sees(&contact) => contact,
-                _ => return Err(Error::ContactNotFound),
-            };
-            if !precondition.holds_for(contact.version) {
-                return Err(Error::VersionConflict { current: contact.version });
-            }
-            if let Some(after) = new_namespaces {
-                caller.may_change_namespaces(&contact.company_namespace, after)?;
-                expected_namespaces = Some(contact.company_namespace);
-            }
-            if contact.updated_at >= now {
-                clock = Clock::AfterLast;
-            }
+        if let Some(item) = sdk_error::failed_update_condition(&failure) {
+            return Outcome::Refused(item);
         }
-        Err(Error::Unavailable("other writes of the contact kept coming between".into()))
+        match kind {
+            Kind::Update(body) if sdk_error::is_validation(&failure) => {
+                Outcome::Failed(self.explain(meter, caller, id, body, classify(failure)).await)
+            }
+            Kind::Update(_) | Kind::Delete => sdk_error::outcome(failure),
+        }
     }
 
     /// Finds out whether an update was refused because the contact would be too large, which the error alone does not say.
-    async fn explain(
-        &self,
-        meter: &Meter,
-        caller: &Caller,
-        id: ObjectId,
-        change: &Change<'_>,
-        refused: bool,
-        error: Error,
-    ) -> Error {
-        let (true, Change::Update(body)) = (refused, change) else { return error };
+    async fn explain(&self, meter: &Meter, caller: &Caller, id: ObjectId, body: &ContactBody, error: Error) -> Error {
         match self.get(meter, &caller.tenant, id).await {
-            Ok(Some(contact)) => item_after(&caller.tenant, &contact, caller, body)
+            Ok(Some(contact)) => change::item_after(&caller.tenant, &contact, caller, body)
                 .and_then(|item| refuse_above_the_maximum(&item))
                 .err()
                 .unwrap_or(error),
@@ -273,178 +216,52 @@ impl Store {
             Err(error) => error,
         }
     }
+
+    /// Tries `write` until its outcome is known or `deadline` is near. Each try is stamped immediately before `send` gets its request, with
+    /// the time that it may take.
+    pub(super) async fn carry_out<W, S, F>(&self, write: &mut W, deadline: Instant, send: S) -> Result<W::Answer, Error>
+    where
+        W: Write,
+        S: Fn(W::Request, Duration) -> F,
+        F: Future<Output = Outcome>,
+    {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left < bounds::LEAST_WRITE_TRY {
+                return Err(write.give_up());
+            }
+            let request = write.next_try((self.clock)())?;
+            match write.step(send(request, left.min(bounds::WRITE_TRY)).await) {
+                Step::Answer(answer) => return answer,
+                Step::TryAgain(pause) if Instant::now() + pause < deadline => sleep(drawn_from_upper_half_of(pause)).await,
+                Step::TryAgain(_) => return Err(write.give_up()),
+            }
+        }
+    }
 }
 
-fn random_bytes() -> [u8; 8] {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the operating system has random bytes");
-    bytes
+/// When a write that begins now gives up.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + bounds::WRITE
 }
 
-pub fn refuse_above_the_maximum(item: &Item) -> Result<(), Error> {
+/// The client's configuration for one try of a write. The SDK does not repeat it: that would be the same request, with the same stamp.
+pub(super) fn one_try(time: Duration) -> Builder {
+    let times = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time).build();
+    Config::builder().retry_config(RetryConfig::disabled()).timeout_config(times)
+}
+
+/// A pause that differs from that of others who were refused at the same moment.
+fn drawn_from_upper_half_of(pause: Duration) -> Duration {
+    let mut random = [0];
+    getrandom::fill(&mut random).ok();
+    pause / 2 + pause * u32::from(random[0]) / 512
+}
+
+pub(super) fn refuse_above_the_maximum(item: &Item) -> Result<(), Error> {
     if item::size(item) <= MAXIMUM_ITEM_BYTES {
         Ok(())
     } else {
         Err(Error::invalid("The request body", "would make the contact larger than 400 KB"))
     }
-}
-
-fn expression(
-    caller: &Caller,
-    change: &Change<'_>,
-    precondition: &Precondition,
-    expected_namespaces: Option<&[String]>,
-    clock: Clock,
-    now: Timestamp,
-) -> Result<UpdateExpression, Error> {
-    let mut expression = UpdateExpression::default();
-    match change {
-        Change::Update(body) => each_field(caller, body, |attribute, value| match value {
-            Some(value) => expression.set(attribute, &value),
-            None => {
-                expression.remove(attribute);
-                Ok(())
-            }
-        })?,
-        Change::Delete => {
-            CONTACT_ATTRIBUTES.iter().for_each(|attribute| expression.remove(attribute));
-            expression.set("deleted", &true)?;
-            expression.set("expiresAt", &(now.millis() / 1_000 + TOMBSTONE_LIFE_SECONDS))?;
-        }
-    }
-
-    // An update must not bring to life what never was or is deleted.
-    let id = expression.name("_id");
-    expression.only_if(format!("attribute_exists({id})"));
-    let deleted = expression.name("deleted");
-    expression.only_if(format!("attribute_not_exists({deleted})"));
-
-    let namespaces = expression.name("company_namespace");
-    let visible: Vec<String> = caller
-        .namespaces
-        .iter()
-        .map(|namespace| format!("contains({namespaces},{})", expression.value(AttributeValue::S(namespace.clone()))))
-        .collect();
-    expression.only_if(format!("({})", visible.join(" OR ")));
-    if let Some(expected) = expected_namespaces {
-        let expected = expected.iter().cloned().map(AttributeValue::S).collect();
-        let expected = expression.value(AttributeValue::L(expected));
-        expression.only_if(format!("{namespaces} = {expected}"));
-    }
-
-    expression.increment("__v");
-    if let Precondition::Versions(versions) = precondition {
-        let version = expression.name("__v");
-        let versions: Vec<String> = versions.iter().map(|version| expression.value(number(version))).collect();
-        expression.only_if(if versions.is_empty() {
-            // None of the tags is a version: this never holds, and the item that comes back tells a 404 from a 412.
-            format!("attribute_not_exists({version})")
-        } else {
-            format!("{version} IN ({})", versions.join(","))
-        });
-    }
-
-    let updated_at = expression.name("updatedAt");
-    let now_value = expression.value(number(now.millis()));
-    match clock {
-        Clock::Now => {
-            expression.set("updatedAt", &now)?;
-            expression.only_if(format!("{updated_at} < {now_value}"));
-        }
-        Clock::AfterLast => {
-            expression.increment("updatedAt");
-            expression.only_if(format!("{updated_at} >= {now_value}"));
-        }
-    }
-    Ok(expression)
-}
-
-/// One value of a contact's item, whatever its type.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum FieldValue<'a> {
-    Text(&'a str),
-    Flag(bool),
-    Texts(&'a [String]),
-    User(&'a crate::contact::User),
-    Json(&'a crate::contact::JsonObject),
-}
-
-/// Calls `visit` with every attribute that `body` changes: with its value, or with nothing when it is cleared.
-fn each_field(
-    caller: &Caller,
-    body: &ContactBody,
-    mut visit: impl FnMut(&'static str, Option<FieldValue<'_>>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let ContactBody {
-        creator,
-        editor,
-        name,
-        local_name,
-        phone1,
-        phone2,
-        email,
-        title,
-        extra_info,
-        disabled,
-        media,
-        cover_photo,
-        integration_meta,
-        company_namespace,
-    } = body;
-    let mut field = |attribute, given: Given<FieldValue<'_>>| match given {
-        Given::Nothing => Ok(()),
-        Given::Null => visit(attribute, None),
-        Given::Value(value) => visit(attribute, Some(value)),
-    };
-    field("creator", creator.as_ref().map(FieldValue::User))?;
-    field(
-        "editor",
-        match editor {
-            Given::Nothing => Given::Value(FieldValue::User(&caller.user)),
-            given => given.as_ref().map(FieldValue::User),
-        },
-    )?;
-    for (attribute, text) in [
-        ("name", name),
-        ("local_name", local_name),
-        ("phone1", phone1),
-        ("phone2", phone2),
-        ("email", email),
-        ("title", title),
-        ("extra_info", extra_info),
-        ("cover_photo", cover_photo),
-    ] {
-        field(attribute, text.as_ref().map(|text| FieldValue::Text(text)))?;
-    }
-    field(
-        "disabled",
-        match disabled {
-            Given::Nothing => Given::Nothing,
-            // Cleared is not disabled, as when it was never given.
-            Given::Null => Given::Value(FieldValue::Flag(false)),
-            Given::Value(disabled) => Given::Value(FieldValue::Flag(*disabled)),
-        },
-    )?;
-    field("media", media.as_ref().map(|media| FieldValue::Texts(media)))?;
-    field("integration_meta", integration_meta.as_ref().map(FieldValue::Json))?;
-    field("company_namespace", company_namespace.as_ref().map(|namespaces| FieldValue::Texts(namespaces)))
-}
-
-/// The item that the update of `contact` by `body` would have made.
-fn item_after(tenant: &str, contact: &Contact, caller: &Caller, body: &ContactBody) -> Result<Item, Error> {
-    let mut item = item::of_contact(tenant, contact)?;
-    each_field(caller, body, |attribute, value| {
-        match value {
-            Some(value) => {
-                let value = serde_dynamo::to_attribute_value(value).map_err(|error| Error::Internal(error.into()))?;
-                item.insert(attribute.to_owned(), value);
-            }
-            None => {
-                item.remove(attribute);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(item)
 }

@@ -1,0 +1,53 @@
+//! The bounds of the protocol between writers, the change log and its readers: each stands here once, with what it depends on.
+//!
+//! A write is stamped with its writer's clock, and a reader of the change log reads again what may have come late. The time between a stamp and
+//! the moment at which lists can see the write has three parts:
+//!
+//! - From the stamp to the landing: at most [`WRITE_TRY`] as long as the writer runs. An instance that is frozen within a try can send the
+//!   request's bytes when it thaws. DynamoDB refuses them when they were signed more than [`SIGNATURE_LIFE`] ago by its clock, and the stamp is
+//!   taken at most [`WRITE_TRY`] before the signature, by the same clock.
+//! - From the landing to the change log: at most [`INDEX_LAG`].
+//! - Between two clocks: at most [`CLOCK_SKEW`].
+//!
+//! The overlaps of a refresh, which [`::index::bounds`] has, depend on these: the short one covers a write that runs, the long one all of it. Both are
+//! checked when this is compiled.
+
+use std::time::Duration;
+
+use ::index::bounds::{LONG_OVERLAP_MS, SHORT_OVERLAP_MS};
+
+/// How long one try of a write may take, from its stamp to its answer. The request is given up then, and can land all the same.
+pub const WRITE_TRY: Duration = Duration::from_secs(3);
+
+/// How long all tries of a write may take together. A function then still has time to answer 503 itself.
+pub const WRITE: Duration = Duration::from_millis(4_500);
+
+/// The least time that a try gets. When less is left of [`WRITE`], or of the call's own time, no further try begins.
+pub const LEAST_WRITE_TRY: Duration = Duration::from_millis(100);
+
+/// How often a write is tried, most of all when other writes of the same contact keep coming first.
+pub const WRITE_TRIES: u32 = 20;
+
+/// How many tries of a write may fail: throttled, refused for a conflict with a transaction, or without an answer.
+pub const FAILED_WRITE_TRIES: u32 = 8;
+
+/// The longest pause after the first failed try. It doubles with each failure; the pause is drawn from the upper half of it.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(25);
+
+/// How long after its signature DynamoDB takes a request, by its own clock.
+pub const SIGNATURE_LIFE: Duration = Duration::from_secs(5 * 60);
+
+/// The most by which the clocks of two machines are thought to differ. Lambda's are synchronised to well under a second.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// The most by which the change log is thought to lag behind the table. It is usually within a second.
+pub const INDEX_LAG: Duration = Duration::from_secs(120);
+
+const _: () = {
+    assert!(WRITE_TRY.as_millis() < SHORT_OVERLAP_MS.unsigned_abs() as u128, "a write that runs lands within the short overlap");
+    let late = SIGNATURE_LIFE.as_millis() + WRITE_TRY.as_millis() + INDEX_LAG.as_millis() + CLOCK_SKEW.as_millis();
+    assert!(late < LONG_OVERLAP_MS.unsigned_abs() as u128, "what froze and thawed shows within the long overlap");
+    assert!(WRITE_TRY.as_millis() <= WRITE.as_millis(), "a write has the time for a whole try");
+    assert!(LEAST_WRITE_TRY.as_millis() <= WRITE_TRY.as_millis(), "a try can take the least time that it is given");
+    assert!(FAILED_WRITE_TRIES < WRITE_TRIES, "tries that fail are tries");
+};
