@@ -1,7 +1,9 @@
-//! Lists over a DynamoDB that throttles, lags and changes while it is read. Between the API and the engine stands a proxy that
+//! Lists and writes over a DynamoDB that throttles, lags, changes while it is read, and loses answers. Between the API and the engine stands a proxy that
 //! does to the engine's answers what a distributed database does.
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
+
+mod writes;
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
@@ -9,12 +11,13 @@ use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use contacts::serve::{self, Options, Running};
 use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::stream;
 use index::query::{Filter, ListQuery, SortField, SortKey};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -137,9 +140,27 @@ struct Trouble {
     before: Mutex<Option<Happening>>,
     /// Changes the engine's answer.
     distort: Mutex<Option<Distortion>>,
+    /// Decides what becomes of a request; without it, it is forwarded and answered.
+    fate: Mutex<Option<Judge>>,
+    /// Requests that were cut off before the engine got them.
+    held: Mutex<Vec<(HeaderMap, Bytes)>>,
     /// The operations that reached the proxy.
     seen: Mutex<Vec<String>>,
 }
+
+/// What becomes of one request.
+enum Fate {
+    /// The engine answers.
+    Answered,
+    /// The engine does what it says, and the connection breaks before the answer.
+    AnswerLost,
+    /// The connection breaks, and the engine gets the request when the test says so.
+    Held,
+    /// DynamoDB refuses it with this error.
+    Refused(&'static str),
+}
+
+type Judge = Box<dyn FnMut(&str, &Value) -> Fate + Send>;
 
 type Refuse = Box<dyn FnMut(&str) -> bool + Send>;
 type Happening = Box<dyn FnMut(&str) -> BoxFuture<'static, ()> + Send>;
@@ -164,6 +185,27 @@ impl Trouble {
 
     fn distort(&self, distortion: impl FnMut(&str, &Value, &mut Value) + Send + 'static) {
         *Self::lock(&self.distort) = Some(Box::new(distortion));
+    }
+
+    fn fate(&self, judge: impl FnMut(&str, &Value) -> Fate + Send + 'static) {
+        *Self::lock(&self.fate) = Some(Box::new(judge));
+    }
+
+    /// These fates for the first requests with `operation`, one after the other.
+    fn fates<const N: usize>(&self, operation: &'static str, fates: [Fate; N]) {
+        let mut fates = fates.into_iter();
+        self.fate(move |seen, _| if seen == operation { fates.next().unwrap_or(Fate::Answered) } else { Fate::Answered });
+    }
+
+    /// Lets the requests that were held arrive, and says of each whether it had an effect.
+    async fn held_requests_arrive_at(&self, endpoint: &str) -> Vec<bool> {
+        let held = std::mem::take(&mut *Self::lock(&self.held));
+        let client = reqwest::Client::new();
+        let mut effects = Vec::new();
+        for (headers, body) in held {
+            effects.push(client.post(endpoint).headers(headers).body(body).send().await.unwrap().status().is_success());
+        }
+        effects
     }
 
     fn count(&self, operation: &str) -> usize {
@@ -198,14 +240,35 @@ async fn forward(
         happening.await;
     }
     let request: Value = serde_json::from_slice(&body).unwrap();
+    let fate = Trouble::lock(&trouble.fate).as_mut().map_or(Fate::Answered, |judge| judge(operation, &request));
+    match fate {
+        Fate::Answered | Fate::AnswerLost => {}
+        Fate::Held => {
+            Trouble::lock(&trouble.held).push((headers, body));
+            return broken();
+        }
+        Fate::Refused(code) => {
+            let error = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": "refused"});
+            return (StatusCode::BAD_REQUEST, error.to_string()).into_response();
+        }
+    }
     let answer = client.post(endpoint).headers(headers).body(body).send().await.unwrap();
     let status = answer.status();
     let mut answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    if let Fate::AnswerLost = fate {
+        return broken();
+    }
     if let Some(distort) = Trouble::lock(&trouble.distort).as_mut() {
         distort(operation, &request, &mut answer);
     }
     let status = if answer["__type"].is_string() && status.is_success() { StatusCode::INTERNAL_SERVER_ERROR } else { status };
     (status, answer.to_string()).into_response()
+}
+
+/// An answer that breaks the connection before its first byte of content.
+fn broken() -> Response {
+    let cut_off = std::io::Error::other("cut off");
+    Response::new(Body::from_stream(stream::once(async { Err::<Bytes, _>(cut_off) })))
 }
 
 /// A change log that delivers late, twice and out of order, and reads of items that show old versions now and then.
@@ -497,30 +560,6 @@ async fn keys_that_a_batch_leaves_unprocessed_are_asked_for_again() {
     assert_eq!(shown.len(), 10);
     // Ten keys in halves, rounded up: 5, 3, 1 and 1.
     assert_eq!(trouble.count("BatchGetItem"), 4);
-}
-
-#[tokio::test]
-async fn a_write_whose_answer_is_lost_is_made_once() {
-    let database = Database::start().await;
-    let trouble = Arc::<Trouble>::default();
-    let instance = database.instance(&trouble, patient()).await;
-    let mut lost = Vec::new();
-    trouble.distort(move |operation, _, answer| {
-        if !lost.iter().any(|lost| lost == operation) {
-            lost.push(operation.to_owned());
-            *answer = json!({"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError"});
-        }
-    });
-
-    let created = create(&instance.app, "before").await;
-    let body = ContactBody::for_update(br#"{"name": "after"}"#).unwrap();
-    let first = Precondition::Versions(vec![0]);
-    let updated = instance.app.store.update(&Meter::default(), &caller(), created.id, &body, &first).await;
-
-    assert_eq!(trouble.count("PutItem"), 2);
-    assert_eq!(trouble.count("UpdateItem"), 2);
-    assert_eq!(updated.unwrap().version, 1);
-    assert_eq!(instance.all().await, BTreeMap::from([(created.id, (1, "after".to_owned()))]));
 }
 
 #[tokio::test]
