@@ -1,20 +1,23 @@
 //! What a function holds for as long as its instance lives, and how it is made from the environment.
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Credentials, Region};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Builder, Credentials, Region};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::http::Uri;
 use lambda_http::lambda_runtime::{self, LambdaEvent};
 use lambda_http::service_fn;
 use tracing_subscriber::EnvFilter;
 
 use crate::api_key::KeyRing;
 use crate::call::{Call, serve};
+use crate::connections::Connections;
 use crate::envelope::Response;
 use crate::error::Error;
 use crate::listing::{ListConfig, Lists};
@@ -34,12 +37,15 @@ pub struct Config {
 /// The environment does not say what a function needs to know.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A variable is missing.
+    /// A variable is missing or empty.
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    /// A variable has no sense.
+    /// A variable is not a valid number.
     #[error("the environment variable {0} must be a whole number")]
     NotANumber(&'static str),
+    /// A variable is not a valid endpoint.
+    #[error("the environment variable {0} must be an http or https URL, or empty for the endpoint of the region")]
+    NotAnEndpoint(&'static str),
 }
 
 impl Config {
@@ -47,9 +53,9 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`StartError`] about the first variable that is missing or has no sense.
+    /// [`StartError`] about the first variable that is missing or not valid.
     pub fn from_env() -> Result<Self, StartError> {
-        let required = |name| std::env::var(name).map_err(|_| StartError::Missing(name));
+        let required = |name| std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name));
         Ok(Self {
             contacts_table: required("CONTACTS_TABLE")?,
             api_keys_table: required("API_KEYS_TABLE")?,
@@ -77,23 +83,42 @@ impl App {
     }
 }
 
-/// Starts a function: log, state, and then the Lambda runtime with every request going to `handler`.
-///
-/// # Errors
-///
-/// When the environment lacks something, or the Lambda runtime's interface does not answer.
-pub async fn run<H, F>(handler: H) -> Result<(), lambda_http::Error>
+/// Runs a function for as long as its instance lives: every event goes to `handler`. Returns early, with a sentence in the log, when
+/// the environment lacks something or the Lambda runtime's interface does not answer.
+pub async fn run<H, F>(handler: H) -> ExitCode
 where
     H: Fn(Arc<App>, Call) -> F + Copy + Send,
     F: Future<Output = Result<Response, Error>> + Send,
 {
     tracing_subscriber::fmt().json().with_env_filter(log_filter("info")).without_time().with_current_span(true).init();
-    let app = Arc::new(App::new(Config::from_env()?, aws_client().await));
-    let app = &app;
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| async move {
+    let connections = Connections::default();
+    let app = match start(&connections).await {
+        Ok(app) => Arc::new(app),
+        Err(error) => {
+            tracing::error!("The function cannot start: {error}.");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (app, connections) = (&app, &connections);
+    let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| async move {
+        connections.call_begins();
         Ok::<_, std::convert::Infallible>(serve(app, event.payload, handler).await)
-    }))
-    .await
+    });
+    match lambda_runtime::run(service).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("The function cannot go on: {error}.");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A function's state, made from its environment.
+async fn start(connections: &Connections) -> Result<App, StartError> {
+    let config = Config::from_env()?;
+    check_endpoint(DYNAMODB_ENDPOINT)?;
+    let dynamodb = dynamodb_config(&aws_config().await).http_client(connections.http_client()).build();
+    Ok(App::new(config, Client::from_conf(dynamodb)))
 }
 
 /// What is logged: `RUST_LOG`, or else `default`. The HTTP and AWS crates log bodies and keys below the level of a warning, so
@@ -121,10 +146,34 @@ pub fn log_filter(default: &str) -> EnvFilter {
     .fold(filter, EnvFilter::add_directive)
 }
 
-/// DynamoDB as the environment configures it: in a function, that of its region.
+/// The variable with which the SDK and we can be pointed at another DynamoDB.
+const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
+/// Refuses an endpoint with which every request would fail.
+fn check_endpoint(variable: &'static str) -> Result<(), StartError> {
+    let endpoint = std::env::var(variable).unwrap_or_default();
+    let is_url = |uri: Uri| uri.host().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
+    if endpoint.is_empty() || endpoint.parse().is_ok_and(is_url) { Ok(()) } else { Err(StartError::NotAnEndpoint(variable)) }
+}
+
+/// The AWS configuration in the environment: in a function that of its role and region, in a shell that of its user.
+pub async fn aws_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts(ATTEMPT)).load().await
+}
+
+/// DynamoDB as the environment configures it.
 pub async fn aws_client() -> Client {
-    let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries()).timeout_config(timeouts()).load().await;
-    Client::new(&config)
+    Client::from_conf(dynamodb_config(&aws_config().await).build())
+}
+
+/// DynamoDB as an AWS configuration says.
+fn dynamodb_config(config: &SdkConfig) -> Builder {
+    let mut builder = Builder::from(config);
+    // The SDK takes an empty variable for an endpoint, and each request then fails.
+    if std::env::var(DYNAMODB_ENDPOINT).is_ok_and(|endpoint| endpoint.is_empty()) {
+        builder.set_endpoint_url(config.endpoint_url().map(str::to_owned));
+    }
+    builder
 }
 
 /// A DynamoDB engine on this machine or network, without TLS and with credentials that mean nothing.
@@ -136,22 +185,31 @@ pub fn local_client(endpoint: &str) -> Client {
         .endpoint_url(endpoint)
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .retry_config(retries())
-        .timeout_config(timeouts())
+        .timeout_config(timeouts(LOCAL_ATTEMPT))
         .build();
     Client::from_conf(config)
 }
 
-/// Three tries, the second within a second: what lasts longer is the client's `Retry-After`.
+/// How long one attempt may take. DynamoDB answers even a full page within a few hundred milliseconds, so a second attempt is worth
+/// more than patience, and two fit into [`OPERATION`].
+const ATTEMPT: Duration = Duration::from_millis(1_500);
+
+/// How long one attempt may take on an engine that shares a machine with other work.
+const LOCAL_ATTEMPT: Duration = Duration::from_secs(3);
+
+/// How long an operation may take, attempts and all. Within it a function still answers 503 itself, before Lambda ends it. No write
+/// happens later than the overlap of a refresh after the moment that it is stamped with.
+const OPERATION: Duration = Duration::from_millis(4_500);
+
+/// Three attempts, the second within a second: what lasts longer is the client's `Retry-After`.
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3)
 }
 
-/// Bounds within which a function still answers 503 itself, before Lambda ends it. No write happens later than the overlap of a
-/// refresh after the moment that it is stamped with, tries and all.
-fn timeouts() -> TimeoutConfig {
+fn timeouts(attempt: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(3))
-        .operation_timeout(Duration::from_millis(4_500))
+        .operation_attempt_timeout(attempt)
+        .operation_timeout(OPERATION)
         .build()
 }

@@ -9,6 +9,7 @@ pub mod body;
 pub mod bounds;
 pub mod call;
 pub mod caller;
+mod connections;
 pub mod contact;
 mod email;
 pub mod envelope;

@@ -10,24 +10,30 @@
 //!   configuration, or in the one that `TEST_DYNAMODB_ENDPOINT` names. Now only tests that look inside are skipped. They expect
 //!   lists to show a change at once, as those of a local DynamoDB do.
 //!
+//! `TEST_FUNCTIONS` names a folder of functions to test instead of those of this build, see [`binary`].
+//!
 //! `PROPTEST_CASES` raises the number of cases of every property.
 
 mod answer;
 mod app;
 mod caller;
 mod contact;
+mod function;
 pub mod history;
 mod model;
 mod poll;
 mod program;
 mod property;
 mod raw;
+mod silent_proxy;
 
 pub use answer::Answer;
 pub use app::App;
 pub use caller::{Caller, Request};
 pub use contact::{Contact, ContactBody, contact, is_object_id, millis};
+pub use function::{FunctionProcess, binary};
 pub use model::{Model, Query};
 pub use poll::eventually;
 pub use program::{Finished, Program, Serving};
 pub use property::{holds_for_all, runtime};
+pub use silent_proxy::{Passed, SilentProxy};

@@ -144,7 +144,7 @@ async fn finish(mut child: Child, mut output: BufReader<ChildStdout>, errors: &N
     Finished { code: status.code(), output: rest, errors: read(errors.path()) }
 }
 
-fn read(file: &Path) -> String {
+pub(crate) fn read(file: &Path) -> String {
     let mut text = String::new();
     File::open(file).and_then(|mut file| file.read_to_string(&mut text)).expect("the program writes text");
     text

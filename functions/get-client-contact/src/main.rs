@@ -2,6 +2,6 @@
 
 /// Starts the function under the Lambda runtime.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> std::process::ExitCode {
     shared::app::run(get_client_contact::handle).await
 }
