@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use aws_sdk_dynamodb::Client;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
-use shared::app;
 use shared::contact::{User, UserType};
 use shared::object_id::ObjectId;
 use shared::timestamp::Timestamp;
 
+use crate::account::{self, AccountError};
 use crate::engine::{self, Engine, EngineError, Storage};
 use crate::serve::{self, API_KEYS_TABLE};
 use crate::tables::{self, TableError, causes};
@@ -97,6 +97,9 @@ pub enum KeysError {
     /// The local engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Nobody is signed in to an account.
+    #[error("The table of API keys cannot be used: {0}.")]
+    Account(#[from] AccountError),
     /// The table cannot be made.
     #[error("The table of API keys cannot be used: {0}.")]
     Table(#[from] TableError),
@@ -197,7 +200,7 @@ impl Place {
     async fn open(self) -> Result<OpenTable, KeysError> {
         let (endpoint, engine) = match (self.dynamodb_endpoint, &self.table) {
             (Some(endpoint), _) => (endpoint, None),
-            (None, Some(name)) => return Ok(OpenTable { keys: KeyAdmin::new(app::aws_client().await, name), engine: None }),
+            (None, Some(name)) => return Ok(OpenTable { keys: KeyAdmin::new(account::client().await?, name), engine: None }),
             (None, None) => match Engine::start(Storage::Folder(self.data.clone()), 0).await {
                 Ok(engine) => (engine.endpoint().to_owned(), Some(engine)),
                 // `contacts serve` has the folder open, and with it an engine that we can speak to.

@@ -4,6 +4,7 @@
 //! event that API Gateway would send. So this crate has no behaviour of the API's own; what it adds is an embedded DynamoDB engine
 //! and a gateway.
 
+pub mod account;
 pub mod answer;
 pub mod development_key;
 pub mod engine;

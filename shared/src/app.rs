@@ -163,10 +163,15 @@ pub async fn aws_config() -> SdkConfig {
 
 /// DynamoDB as the environment configures it.
 pub async fn aws_client() -> Client {
-    Client::from_conf(dynamodb_config(&aws_config().await).build())
+    client(&aws_config().await)
 }
 
-/// DynamoDB as an AWS configuration says.
+/// DynamoDB as `config` says.
+pub fn client(config: &SdkConfig) -> Client {
+    Client::from_conf(dynamodb_config(config).build())
+}
+
+/// The same, to be changed further.
 fn dynamodb_config(config: &SdkConfig) -> Builder {
     let mut builder = Builder::from(config);
     // The SDK takes an empty variable for an endpoint, and each request then fails.

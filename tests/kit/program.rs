@@ -19,6 +19,7 @@ pub struct Program {
     arguments: Vec<String>,
     folder: Option<PathBuf>,
     log: Option<&'static str>,
+    variables: Vec<(&'static str, Option<String>)>,
 }
 
 /// How a program ended.
@@ -47,7 +48,7 @@ pub struct Serving {
 impl Program {
     /// The program in this file.
     pub fn new(file: &'static str) -> Program {
-        Program { file, arguments: Vec::new(), folder: None, log: None }
+        Program { file, arguments: Vec::new(), folder: None, log: None, variables: Vec::new() }
     }
 
     /// With these arguments.
@@ -75,6 +76,20 @@ impl Program {
         Program { log: Some(log), ..self }
     }
 
+    /// With this environment variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &'static str, value: impl Into<String>) -> Program {
+        self.variables.push((name, Some(value.into())));
+        self
+    }
+
+    /// Without this environment variable.
+    #[must_use]
+    pub fn without_variable(mut self, name: &'static str) -> Program {
+        self.variables.push((name, None));
+        self
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         let (child, output, errors) = self.start();
@@ -98,6 +113,12 @@ impl Program {
         let errors = NamedTempFile::new().expect("a file for the standard error");
         let mut command = Command::new(self.file);
         command.args(self.arguments).env_remove("RUST_LOG").envs(self.log.map(|log| ("RUST_LOG", log)));
+        for (name, value) in self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         if let Some(folder) = self.folder {
             command.current_dir(folder);
         }

@@ -4,6 +4,7 @@
 
 use testkit::Program;
 
+mod account;
 mod crash;
 mod keys;
 mod logs;
