@@ -12,6 +12,7 @@ pub mod event;
 pub mod gateway;
 pub mod keys;
 pub mod lifelike;
+pub mod sample;
 pub mod seed;
 pub mod serve;
 pub mod tables;

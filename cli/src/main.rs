@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use contacts::keys;
+use contacts::sample;
 use contacts::seed;
 use contacts::serve::{self, Options};
 use shared::app::log_filter;
@@ -33,6 +34,8 @@ enum Command {
     Keys(keys::Command),
     /// Fill a tenant with made-up contacts
     Seed(seed::Options),
+    /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
+    Sample(sample::Options),
 }
 
 #[tokio::main]
@@ -54,6 +57,7 @@ async fn main() -> ExitCode {
         Command::Serve(options) => serve(options).await,
         Command::Keys(command) => administer(command).await,
         Command::Seed(options) => seed(options).await,
+        Command::Sample(options) => sample(options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,6 +78,12 @@ async fn administer(command: keys::Command) -> Result<(), Box<dyn std::error::Er
 async fn seed(options: seed::Options) -> Result<(), Box<dyn std::error::Error>> {
     let said = seed::run(options).await?;
     Ok(writeln!(io::stdout(), "{said}")?)
+}
+
+/// Stores what the events need and says so.
+async fn sample(options: sample::Options) -> Result<(), Box<dyn std::error::Error>> {
+    let said = sample::run(options).await?;
+    Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
 /// Serves until a signal says stop.

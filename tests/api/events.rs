@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use contacts::gateway::Function;
+use contacts::sample;
 use contacts::template::{SOURCE, Template};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use testkit::{App, contact, holds_for_all, runtime};
 
-/// The id in the recorded events.
-const RECORDED_ID: &str = "60f1b2b3c9e9a12345678901";
-
-/// The recorded events, one for each function.
+/// The recorded events, one for each function, with their key and id left open.
 fn recorded() -> Vec<(Function, String)> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../events");
-    Function::ALL.map(|function| (function, fs::read_to_string(format!("{folder}/{}.json", function.binary())).unwrap())).into()
+    let event = |function: Function| {
+        let file = format!("{}/../events/{}.json", env!("CARGO_MANIFEST_DIR"), function.binary());
+        let event = fs::read_to_string(file).unwrap().replace(sample::KEY, "<API KEY>");
+        (function, event.replace(sample::CONTACT, "<ID>").replace(sample::CONTACT_TO_DELETE, "<ID>"))
+    };
+    Function::ALL.map(event).into()
 }
 
 /// The odd events, with what is odd about each.
@@ -51,7 +53,7 @@ async fn recorded_events_are_answered() {
     let mut outcomes = Vec::new();
     for (function, event) in recorded() {
         let id = caller.add(contact()).await.id();
-        let event = event.replace("<API KEY>", caller.key.as_deref().unwrap()).replace(RECORDED_ID, &id);
+        let event = event.replace("<API KEY>", caller.key.as_deref().unwrap()).replace("<ID>", &id);
         outcomes.push(format!("{}: {}", function.binary(), outcome(&invoke(&app, function, &event).await)));
     }
 

@@ -11,6 +11,7 @@ use testkit::App;
 
 mod frozen;
 mod panics;
+mod sam_local;
 mod start;
 
 /// The binary of a function.
