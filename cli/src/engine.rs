@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -56,6 +56,12 @@ pub enum EngineError {
         /// What the system said.
         source: io::Error,
     },
+    /// The address belongs to another machine, or to a network that is not up.
+    #[error("{address} for DynamoDB is not an address of this machine: choose another one with --dynamodb-address.")]
+    Address {
+        /// The address that was asked for.
+        address: IpAddr,
+    },
     /// Another engine has the folder open.
     #[error("The data folder {} is in use by another `contacts serve`.", folder.display())]
     InUse {
@@ -89,11 +95,19 @@ impl Engine {
     /// # Errors
     /// When the port is taken, or the folder cannot be used or is open in another process.
     pub async fn start(storage: Storage, port: u16) -> Result<Engine, EngineError> {
+        Engine::start_at(storage, (Ipv4Addr::LOCALHOST, port).into()).await
+    }
+
+    /// [`Engine::start`] on another address of this machine, for those who do not reach its own: containers.
+    ///
+    /// # Errors
+    /// Those of [`Engine::start`], and when this machine does not have the address.
+    pub async fn start_at(storage: Storage, address: SocketAddr) -> Result<Engine, EngineError> {
         let (stop, stopping) = watch::channel(false);
         let (ready, started) = oneshot::channel();
         let (done, stopped) = oneshot::channel();
         thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-            run(&storage, port, ready, stopping);
+            run(&storage, address, ready, stopping);
             // Nobody may be waiting any more.
             done.send(()).ok();
         })?;
@@ -134,12 +148,19 @@ pub fn endpoint_of(folder: &Path) -> Result<String, EngineError> {
 }
 
 /// The whole life of an engine, on its thread.
-fn run(storage: &Storage, port: u16, ready: oneshot::Sender<Result<String, EngineError>>, mut stopping: watch::Receiver<bool>) {
+fn run(
+    storage: &Storage,
+    address: SocketAddr,
+    ready: oneshot::Sender<Result<String, EngineError>>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let opened = open(storage).and_then(|opened| {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("dynamodb").enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
-        let listener = listener.map_err(|source| EngineError::Port { port, source })?;
+        let listener = runtime.block_on(TcpListener::bind(address)).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrNotAvailable => EngineError::Address { address: address.ip() },
+            _ => EngineError::Port { port: address.port(), source },
+        })?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         if let Storage::Folder(folder) = storage {
             let source = |source| EngineError::Folder { folder: folder.clone(), source };
@@ -278,6 +299,9 @@ mod tests {
             assert!(sentence.starts_with(begins), "{sentence}");
             assert_eq!(sentence.lines().count(), 1, "{sentence}");
         }
+        // An address for documentation, which no machine has.
+        let elsewhere = Engine::start_at(Storage::Memory, "192.0.2.1:0".parse().unwrap()).await.unwrap_err();
+        assert!(elsewhere.to_string().starts_with("192.0.2.1 for DynamoDB is not an address of this machine"), "{elsewhere}");
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,10 @@ pub struct Options {
     #[arg(long, default_value_t = 8000)]
     pub dynamodb_port: u16,
 
+    /// Address of this machine for the embedded DynamoDB engine; on Linux, containers reach that of Docker's bridge, 172.17.0.1
+    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
+    pub dynamodb_address: IpAddr,
+
     /// Folder that keeps the contacts
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
@@ -54,7 +58,7 @@ pub struct Options {
     pub memory: bool,
 
     /// Use another DynamoDB instead of the embedded engine: DynamoDB Local (http), or an account (https)
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"], value_parser = endpoint)]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port", "dynamodb_address"], value_parser = endpoint)]
     pub dynamodb_endpoint: Option<String>,
 
     /// Beginning of the tables' names, for several APIs in one DynamoDB
@@ -84,6 +88,7 @@ impl Default for Options {
         Options {
             port: 3030,
             dynamodb_port: 8000,
+            dynamodb_address: Ipv4Addr::LOCALHOST.into(),
             data: ".contacts".into(),
             memory: false,
             dynamodb_endpoint: None,
@@ -173,10 +178,11 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     let contacts_table = named(&options.contacts_table, CONTACTS_TABLE);
     let api_keys_table = named(&options.api_keys_table, API_KEYS_TABLE);
 
+    let engine_address = SocketAddr::new(options.dynamodb_address, options.dynamodb_port);
     let engine = match &options.dynamodb_endpoint {
         Some(_) => None,
-        None if options.memory => Some(Engine::start(Storage::Memory, options.dynamodb_port).await?),
-        None => Some(Engine::start(Storage::Folder(options.data.clone()), options.dynamodb_port).await?),
+        None if options.memory => Some(Engine::start_at(Storage::Memory, engine_address).await?),
+        None => Some(Engine::start_at(Storage::Folder(options.data.clone()), engine_address).await?),
     };
     let dynamodb_endpoint = match (&engine, options.dynamodb_endpoint) {
         (Some(engine), _) => engine.endpoint().to_owned(),
