@@ -211,7 +211,7 @@ fn plans(random: &mut Random) -> Vec<Plan> {
 
 /// A write that is being tried.
 enum Writing<'a> {
-    Create(Create<'a>),
+    Create(Box<Create<'a>>),
     Change(Change<'a>),
 }
 
@@ -340,7 +340,9 @@ impl<'a> World<'a> {
             let id = WriteId::from_bytes([u8::try_from(number).expect("few writers"); 8]);
             let change = |kind| Writing::Change(Change::new(&plan.caller, kind, &plan.precondition, id.clone()));
             let writing = match &plan.what {
-                What::Create(contact) => Writing::Create(Create::new(&plan.caller.tenant, (**contact).clone(), id.clone())),
+                What::Create(contact) => {
+                    Writing::Create(Box::new(Create::new(&plan.caller.tenant, (**contact).clone(), id.clone())))
+                }
                 What::Update(body) => change(Kind::Update(body)),
                 What::Delete => change(Kind::Delete),
             };
