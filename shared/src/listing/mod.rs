@@ -147,7 +147,7 @@ enum View<'a> {
     /// All of a tenant's contacts.
     Tenant(Fresh<'a>),
     /// A part that has those which the list can show.
-    Part(ContactIndex),
+    Part(Box<ContactIndex>),
 }
 
 /// A contact in the cache, of which only one version is kept: the newest that was read. The number is that of its tenant, so that
@@ -231,7 +231,7 @@ impl Lists {
         let contacts = stored.into_iter().filter_map(|stored| self.remember(listing.tenant, stored));
         let contacts = contacts.map(|contact| (contact.id, contact)).collect();
         let part = listing.meter.index(|| ContactIndex::from_entries(entries));
-        self.page(listing, View::Part(part), contacts).await
+        self.page(listing, View::Part(Box::new(part)), contacts).await
     }
 
     /// A list of just the range of `updatedAt` that is asked for, if one is and a single page of the change log holds it. More than
@@ -253,7 +253,7 @@ impl Lists {
             return Ok(None);
         }
         let part = listing.meter.index(|| ContactIndex::from_entries(log.entries));
-        self.page(listing, View::Part(part), Contacts::new()).await.map(Some)
+        self.page(listing, View::Part(Box::new(part)), Contacts::new()).await.map(Some)
     }
 
     /// A list from the tenant's index. The page as the index stands is fetched while the index is brought up to date.
