@@ -6,7 +6,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::{join, join_all};
 use reqwest::Method;
 use serde_json::json;
-use testkit::{App, contact};
+use shared::listing::ListConfig;
+use shared::timestamp::Timestamp;
+use testkit::{App, contact, eventually};
 
 #[tokio::test]
 async fn the_answer_is_the_contact_as_it_was() {
@@ -134,4 +136,20 @@ async fn nothing_of_the_person_stays_in_the_table() {
     assert!(number("updatedAt") > created.millis("updatedAt"));
     let life = number("expiresAt") - number("updatedAt") / 1_000;
     assert!((86_390..=86_400).contains(&life), "{life}");
+}
+
+#[tokio::test]
+async fn what_a_list_by_id_showed_does_not_bring_a_deleted_contact_back() {
+    let bounds = ListConfig { short_overlap: 1, long_overlap: 1, ..ListConfig::default() };
+    let Some(app) = App::here_with(bounds).await else { return };
+    let contact = app.add(contact()).await;
+    app.list(format!("_id={}", contact.id())).await.expect(200);
+    let deleted = app.delete(contact.id()).await.expect(200).contact();
+    // Twice the long overlap later the index has forgotten the deletion.
+    let later = deleted.millis("updatedAt") + 100;
+    eventually("some milliseconds later", async || (Timestamp::now().millis() > later).then_some(())).await;
+
+    let listed = app.list("").await.contacts();
+
+    assert_eq!(listed, []);
 }

@@ -1,7 +1,7 @@
 //! Lists: any page, filter and order over a tenant's contacts, exact, from memory.
 //!
 //! DynamoDB answers with cursors and counts nothing. So an instance keeps an index of a tenant's contacts (the crate `index`), asks the
-//! change log what is new before every list ([`tenant`]), selects in memory, and fetches just the contacts of the page.
+//! change log what is new before every list (the module `tenant`), selects in memory, and fetches just the contacts of the page.
 
 pub mod params;
 mod query_string;
@@ -227,7 +227,7 @@ impl Lists {
     async fn list_items(&self, listing: &Listing<'_>, ids: &[ObjectId]) -> Result<Page, Error> {
         let stored = self.store.get_many(listing.meter, listing.tenant.name(), ids, true).await?;
         let entries: Vec<IndexEntry> = stored.iter().map(IndexEntry::from).collect();
-        listing.tenant.hear(entries.iter().cloned());
+        listing.tenant.hear(entries.iter().cloned(), listing.now);
         let contacts = stored.into_iter().filter_map(|stored| self.remember(listing.tenant, stored));
         let contacts = contacts.map(|contact| (contact.id, contact)).collect();
         let part = listing.meter.index(|| ContactIndex::from_entries(entries));
@@ -305,8 +305,8 @@ impl Lists {
                     View::Part(part)
                 }
                 None => {
-                    listing.tenant.hear(learned);
-                    View::Tenant(listing.tenant.latest(listing.meter).await)
+                    listing.tenant.hear(learned, listing.now);
+                    View::Tenant(listing.tenant.latest(listing.meter, listing.now).await)
                 }
             };
         }

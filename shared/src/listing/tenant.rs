@@ -41,8 +41,10 @@ pub struct Tenant {
     name: String,
     number: u64,
     state: RwLock<State>,
-    /// Entries that calls learned of elsewhere, for whoever has the lock next.
-    heard: Mutex<Vec<IndexEntry>>,
+    /// Entries that calls learned of elsewhere, with when that was, for whoever has the lock next.
+    heard: Mutex<Vec<(Timestamp, IndexEntry)>>,
+    /// For how long they are worth telling, in milliseconds: later the log shows them, or has shown that they are outdated.
+    heard_life: i64,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,7 @@ impl Tenant {
     /// The tenant `name`, of which nothing is known. No two tenants of an instance have the same number.
     pub fn new(name: &str, number: u64, bounds: Bounds) -> Self {
         let state = RwLock::new(State { replica: Replica::new(bounds), passed: None });
-        Self { name: name.to_owned(), number, state, heard: Mutex::default() }
+        Self { name: name.to_owned(), number, state, heard: Mutex::default(), heard_life: bounds.long_overlap }
     }
 
     /// The tenant's name.
@@ -118,21 +120,21 @@ impl Tenant {
             output = beside;
             state.passed = Some(start);
         }
-        self.tell(&mut state.replica, reader.meter);
+        self.tell(&mut state.replica, reader.meter, now);
         Ok((Fresh(state.downgrade()), output))
     }
 
     /// The index as it stands, with all that this instance knows.
-    pub async fn latest(&self, meter: &Meter) -> Fresh<'_> {
+    pub async fn latest(&self, meter: &Meter, now: Timestamp) -> Fresh<'_> {
         let mut state = self.state.write().await;
-        self.tell(&mut state.replica, meter);
+        self.tell(&mut state.replica, meter, now);
         Fresh(state.downgrade())
     }
 
-    /// Takes entries that were read elsewhere, so that no later list of the index is older than what a caller is shown.
-    pub fn hear(&self, entries: impl IntoIterator<Item = IndexEntry>) {
+    /// Takes entries that were read elsewhere at `now` or later, so that no later list of the index is older than what a caller is shown.
+    pub fn hear(&self, entries: impl IntoIterator<Item = IndexEntry>, now: Timestamp) {
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.extend(entries);
+        heard.extend(entries.into_iter().map(|entry| (now, entry)));
         let surplus = heard.len().saturating_sub(HEARD);
         heard.drain(..surplus);
     }
@@ -142,8 +144,11 @@ impl Tenant {
         self.state.write().await.replica.unload();
     }
 
-    fn tell(&self, replica: &mut Replica, meter: &Meter) {
+    fn tell(&self, replica: &mut Replica, meter: &Meter, now: Timestamp) {
         let heard = std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        // The index forgets deletions after twice that time, and an entry from before one would bring its contact back.
+        let oldest = now.plus_millis(-self.heard_life);
+        let heard: Vec<IndexEntry> = heard.into_iter().filter(|(since, _)| *since >= oldest).map(|(_, entry)| entry).collect();
         if !heard.is_empty() {
             meter.index(|| replica.learn(&heard));
         }
