@@ -27,7 +27,7 @@ pub type PathParameters<'a> = Vec<(&'a str, &'a str)>;
 
 /// What the gateway knows of a request besides what the client sent.
 #[derive(Debug)]
-pub struct Received<'a> {
+pub struct Known<'a> {
     /// The route that it took, such as `GET /client-contact/{id}`.
     pub route_key: &'a str,
     /// Its path's parameters.
@@ -41,16 +41,16 @@ pub struct Received<'a> {
 }
 
 /// The event of a request.
-pub fn event(parts: &Parts, body: &[u8], received: &Received<'_>) -> Value {
+pub fn event(parts: &Parts, body: &[u8], known: &Known<'_>) -> Value {
     let path = decoded(parts.uri.path());
     let query = parts.uri.query().unwrap_or_default();
     let host = text(parts.headers.get(header::HOST)).unwrap_or_else(|| "localhost".into());
-    let client = received.client.ip().to_string();
+    let client = known.client.ip().to_string();
     let is_base64 = !body.is_empty() && is_binary(&parts.headers, body);
 
     let mut event = json!({
         "version": "2.0",
-        "routeKey": received.route_key,
+        "routeKey": known.route_key,
         "rawPath": path,
         "rawQueryString": query,
         "headers": headers(&parts.headers, &client),
@@ -66,11 +66,11 @@ pub fn event(parts: &Parts, body: &[u8], received: &Received<'_>) -> Value {
                 "sourceIp": client,
                 "userAgent": text(parts.headers.get(header::USER_AGENT)).unwrap_or_default(),
             },
-            "requestId": received.request_id,
-            "routeKey": received.route_key,
+            "requestId": known.request_id,
+            "routeKey": known.route_key,
             "stage": STAGE,
-            "time": received.time.format(CLF_TIME).unwrap_or_default(),
-            "timeEpoch": i64::try_from(received.time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
+            "time": known.time.format(CLF_TIME).unwrap_or_default(),
+            "timeEpoch": i64::try_from(known.time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default(),
         },
         "isBase64Encoded": is_base64,
     });
@@ -82,8 +82,8 @@ pub fn event(parts: &Parts, body: &[u8], received: &Received<'_>) -> Value {
     if !query.is_empty() {
         event["queryStringParameters"] = json!(query_parameters(query));
     }
-    if !received.path_parameters.is_empty() {
-        let parameters: BTreeMap<_, _> = received.path_parameters.iter().map(|(name, value)| (name, decoded(value))).collect();
+    if !known.path_parameters.is_empty() {
+        let parameters: BTreeMap<_, _> = known.path_parameters.iter().map(|(name, value)| (name, decoded(value))).collect();
         event["pathParameters"] = json!(parameters);
     }
     if is_base64 {
@@ -162,7 +162,7 @@ mod tests {
         let event = event(
             &parts,
             body,
-            &Received {
+            &Known {
                 route_key: "GET /client-contact",
                 path_parameters,
                 client: SocketAddr::from(([127, 0, 0, 1], 50_000)),

@@ -2,20 +2,17 @@
 //! back.
 //!
 //! It has no behaviour of the API's own. Its one liberty is the development key, which it can add to requests that come without
-//! credentials.
+//! credentials, unless a web page of another site may have sent them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::serve::ListenerExt as _;
-use futures::StreamExt as _;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use shared::api_key::{ApiKey, has_credentials};
 use shared::app::App;
@@ -24,14 +21,13 @@ use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use crate::answer::{message, response};
-use crate::event::{PathParameters, Received, event};
+use crate::event::{self, PathParameters, event};
+use crate::guard;
+use crate::http_server::{self, Limits, Received};
 use crate::template::{Route, Template};
 
 /// API Gateway takes request bodies of at most 10 MB.
-const MAXIMUM_BODY: usize = 10 * 1024 * 1024;
-
-/// How much of a larger body is read and dropped, so that its sender lives to see the answer.
-const MAXIMUM_DROPPED: usize = 100 * 1024 * 1024;
+const LIMITS: Limits = Limits::with_body_bytes(10 * 1024 * 1024);
 
 /// Where the API is besides the root.
 const VERSION_PREFIX: &str = "/v1";
@@ -96,16 +92,23 @@ pub struct UnknownFunction(Route);
 pub struct Gateway {
     app: Arc<App>,
     routes: Vec<(Route, Function)>,
+    address: SocketAddr,
     development_key: Option<HeaderValue>,
     requests: AtomicU64,
 }
 
 impl Gateway {
-    /// A gateway with the template's routes. Requests without credentials get `development_key`, when there is one.
+    /// A gateway with the template's routes, at an address. The user's own requests get `development_key`, when there is one and they
+    /// have no credentials.
     ///
     /// # Errors
     /// When the template names a function that is not part of this program.
-    pub fn new(app: Arc<App>, template: Template, development_key: Option<&ApiKey>) -> Result<Gateway, UnknownFunction> {
+    pub fn new(
+        app: Arc<App>,
+        template: Template,
+        address: SocketAddr,
+        development_key: Option<&ApiKey>,
+    ) -> Result<Gateway, UnknownFunction> {
         let known = |route: Route| match Function::ALL.into_iter().find(|function| function.binary() == route.binary) {
             Some(function) => Ok((route, function)),
             None => Err(UnknownFunction(route)),
@@ -113,43 +116,58 @@ impl Gateway {
         let routes = template.routes.into_iter().map(known).collect::<Result<_, _>>()?;
         // What a header cannot carry, such as an edited key file, no client could send either.
         let development_key = development_key.and_then(|key| HeaderValue::from_str(key.secret()).ok());
-        Ok(Gateway { app, routes, development_key, requests: AtomicU64::new(0) })
+        Ok(Gateway { app, routes, address, development_key, requests: AtomicU64::new(0) })
     }
 
     /// Serves until `shutdown`, and then until no request is under way.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let router = Router::new().fallback(handle).with_state(Arc::new(self));
+        let gateway = Arc::new(self);
         let listener = listener.tap_io(|connection| {
             // An answer must not wait for the acknowledgement of its head. Where the option is refused, it does.
             connection.set_nodelay(true).ok();
         });
-        let served =
-            axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(shutdown);
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the gateway failed");
-        }
+        let handler = move |received| {
+            let gateway = Arc::clone(&gateway);
+            async move { gateway.handle(received).await }
+        };
+        http_server::serve(listener, LIMITS, handler, shutdown).await;
     }
 
-    async fn answer(&self, mut parts: Parts, body: Body, client: SocketAddr) -> Response<Body> {
-        let Some(Matched { route, function, path_parameters }) = self.route(parts.method.as_str(), parts.uri.path()) else {
-            return message(StatusCode::NOT_FOUND, "Not Found");
-        };
-        let body = match read(body).await {
-            Ok(Some(body)) => body,
-            Ok(None) => return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
-        };
+    /// Answers a request, and logs it.
+    async fn handle(&self, Received { mut parts, body, client }: Received<SocketAddr>) -> Response<Body> {
+        let begun = Instant::now();
+        let call = format!("{} {}", parts.method, parts.uri.path().chars().take(200).collect::<String>());
+        let foreign = self.lend_key(&mut parts).err();
+        let response = self.answer(&parts, &body, client).await;
+
+        let cost = response.headers().get(DYNAMODB_REQUESTS).and_then(|cost| cost.to_str().ok()).unwrap_or("0");
+        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        let status = response.status().as_u16();
+        let unlent = foreign.map(|foreign| format!(", without the development key: {foreign}")).unwrap_or_default();
+        tracing::info!("{call} {status} in {took:.1} ms, DynamoDB requests: {cost}{unlent}");
+        response
+    }
+
+    /// Adds the development key to a request without credentials, if there is one and the request is the user's own.
+    fn lend_key(&self, parts: &mut Parts) -> Result<(), guard::Foreign> {
         if let Some(key) = &self.development_key
             && !has_credentials(&parts.headers)
         {
+            guard::check_api(parts, self.address)?;
             parts.headers.insert("api-key", key.clone());
         }
+        Ok(())
+    }
 
+    async fn answer(&self, parts: &Parts, body: &[u8], client: SocketAddr) -> Response<Body> {
+        let Some(Matched { route, function, path_parameters }) = self.route(parts.method.as_str(), parts.uri.path()) else {
+            return message(StatusCode::NOT_FOUND, "Not Found");
+        };
         let time = OffsetDateTime::now_utc();
         let request_id = format!("{:x}-{}", time.unix_timestamp(), self.requests.fetch_add(1, Ordering::Relaxed));
         let route_key = format!("{} {}", route.method, route.path);
-        let event =
-            event(&parts, &body, &Received { route_key: &route_key, path_parameters, client, time, request_id: &request_id });
+        let known = event::Known { route_key: &route_key, path_parameters, client, time, request_id: &request_id };
+        let event = event(parts, body, &known);
         let app = Arc::clone(&self.app);
         // As in the cloud, a function runs to its end when the client goes away, and its panic is its own.
         let invoked = tokio::spawn(async move {
@@ -211,41 +229,6 @@ fn path_parameters<'a>(route: &'a str, path: &'a str) -> Option<PathParameters<'
     }
 }
 
-async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    ConnectInfo(client): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response<Body> {
-    let begun = Instant::now();
-    let (parts, body) = request.into_parts();
-    let call = format!("{} {}", parts.method, parts.uri.path().chars().take(200).collect::<String>());
-    let response = gateway.answer(parts, body, client).await;
-
-    let cost = response.headers().get(DYNAMODB_REQUESTS).and_then(|cost| cost.to_str().ok()).unwrap_or("0");
-    let took = begun.elapsed().as_secs_f64() * 1000.0;
-    tracing::info!("{call} {status} in {took:.1} ms, DynamoDB requests: {cost}", status = response.status().as_u16());
-    response
-}
-
-/// Reads a body, `None` when it is too large.
-async fn read(body: Body) -> Result<Option<Vec<u8>>, axum::Error> {
-    let mut stream = body.into_data_stream();
-    let (mut read, mut length) = (Vec::new(), 0);
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk?;
-        length += chunk.len();
-        if length <= MAXIMUM_BODY {
-            read.extend_from_slice(&chunk);
-        } else {
-            read = Vec::new();
-        }
-        if length > MAXIMUM_DROPPED {
-            break;
-        }
-    }
-    Ok((length <= MAXIMUM_BODY).then_some(read))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,13 +250,5 @@ mod tests {
         ] {
             assert_eq!(path_parameters("/client-contact/{id}", path), expected, "{path}");
         }
-    }
-
-    #[tokio::test]
-    async fn bodies_are_read_up_to_the_limit() {
-        assert_eq!(read(Body::from("{}")).await.unwrap(), Some(b"{}".to_vec()));
-        assert_eq!(read(Body::empty()).await.unwrap(), Some(vec![]));
-        assert_eq!(read(Body::from(vec![0; MAXIMUM_BODY])).await.unwrap().unwrap().len(), MAXIMUM_BODY);
-        assert_eq!(read(Body::from(vec![0; MAXIMUM_BODY + 1])).await.unwrap(), None);
     }
 }

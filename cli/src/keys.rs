@@ -13,7 +13,8 @@ use shared::object_id::ObjectId;
 use shared::timestamp::Timestamp;
 
 use crate::account::{self, AccountError};
-use crate::engine::{self, Engine, EngineError, Storage};
+use crate::database::Database;
+use crate::engine::{EngineError, Missing};
 use crate::serve::{self, API_KEYS_TABLE};
 use crate::tables::{self, TableError, causes};
 use crate::template::{self, Template, TemplateError};
@@ -24,69 +25,69 @@ const LONGEST: i64 = 36_525 * 24 * 60 * 60 * 1000;
 /// What to do with API keys.
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
-    /// Make a key and print it, once
+    /// Create a key and print it, once
     Create {
-        /// Whose contacts the key reaches
+        /// Tenant that the key can access
         #[arg(long, value_parser = text)]
         tenant: String,
 
-        /// A company namespace that the key may use; give several, the first is its default
+        /// Company namespace that the key may use; may be repeated, the first is the default
         #[arg(long = "namespace", value_name = "NAMESPACE", required = true, value_parser = text)]
         namespaces: Vec<String>,
 
-        /// The login name of the user that the key acts as
+        /// Login name of the user that the key acts as
         #[arg(long, value_parser = text)]
         username: String,
 
-        /// The name to show of that user
+        /// The user's display name
         #[arg(long, value_parser = text)]
         name: String,
 
-        /// What kind of user it is
+        /// Type of the user
         #[arg(long = "type", value_name = "TYPE", default_value = "admin", value_parser = user_type())]
         kind: UserType,
 
-        /// The id of that user, for another key of the same one; a new id when not given
+        /// Id of the user, to give one user several keys [default: a new id]
         #[arg(long, value_name = "ID", value_parser = text)]
         user_id: Option<String>,
 
-        /// For how long the key is valid, such as 90d, 12h or 30m; for ever when not given
+        /// How long the key is valid, such as 90d, 12h or 30m [default: for ever]
         #[arg(long, value_name = "DURATION", value_parser = milliseconds)]
         expires: Option<i64>,
 
         /// Where the table of API keys is
         #[command(flatten)]
-        place: Place,
+        location: TableLocation,
     },
-    /// Show all keys, without their text
+    /// List all keys, without their secrets
     List {
         /// Where the table of API keys is
         #[command(flatten)]
-        place: Place,
+        location: TableLocation,
     },
-    /// Make a key invalid, within a minute everywhere
+    /// Revoke a key; takes effect everywhere within a minute
     Revoke {
-        /// The key's id, as `contacts keys list` shows it
+        /// Id of the key, as `contacts keys list` shows it
         id: String,
 
         /// Where the table of API keys is
         #[command(flatten)]
-        place: Place,
+        location: TableLocation,
     },
 }
 
 /// Where the table of API keys is.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Place {
-    /// Folder of `contacts serve`, running or not
+pub struct TableLocation {
+    /// Data folder, whether `contacts serve` is running on it or not
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     data: PathBuf,
 
-    /// A DynamoDB of yours instead: DynamoDB Local (http), or an account (https)
+    /// Use another DynamoDB instead of the data folder: DynamoDB Local (http) or an account (https)
     #[arg(long, value_name = "URL", conflicts_with = "data", value_parser = serve::endpoint)]
     dynamodb_endpoint: Option<String>,
 
-    /// The table of API keys of a deployed stack, its output ApiKeysTableName, by the AWS configuration of this shell
+    /// Table of API keys in a deployed stack (output ApiKeysTableName), reached with the AWS configuration of this shell
     #[arg(long, value_name = "NAME", conflicts_with = "data")]
     table: Option<String>,
 }
@@ -133,7 +134,7 @@ const MAXIMUM_NAMESPACES: usize = 100;
 /// When the table cannot be reached, or the command names a key that is not there.
 pub async fn run(command: Command) -> Result<String, KeysError> {
     match command {
-        Command::Create { tenant, namespaces, username, name, kind, user_id, expires, place } => {
+        Command::Create { tenant, namespaces, username, name, kind, user_id, expires, location } => {
             let (now, key) = (Timestamp::now(), ApiKey::generate());
             let user = User {
                 id: user_id.unwrap_or_else(|| ObjectId::generate(now).to_string()),
@@ -160,20 +161,20 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
                 expires_at: expires.map(|life| now.plus_millis(life)),
                 revoked_at: None,
             };
-            let table = place.open().await?;
+            let table = location.open(Missing::MakeOne).await?;
             table.keys.put(&record).await?;
             table.close().await;
-            eprintln!("The key {} is made; its text is shown this once:", record.id());
+            eprintln!("The key {} is created. Its secret is shown only once:", record.id());
             Ok(format!("{}\n", key.secret()))
         }
-        Command::List { place } => {
-            let table = place.open().await?;
+        Command::List { location } => {
+            let table = location.open(Missing::Fail).await?;
             let records = table.keys.list().await?;
             table.close().await;
             Ok(listing(&records))
         }
-        Command::Revoke { id, place } => {
-            let table = place.open().await?;
+        Command::Revoke { id, location } => {
+            let table = location.open(Missing::Fail).await?;
             let revoked = table.keys.revoke(&id, Timestamp::now()).await?;
             table.close().await;
             let revoked = revoked.ok_or(KeysError::NotFound(id))?;
@@ -182,38 +183,32 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
     }
 }
 
-/// An open table of keys, with the engine it is in when that had to be started.
+/// An open table of keys, with the DynamoDB it is in when that is to be closed.
 struct OpenTable {
     keys: KeyAdmin,
-    engine: Option<Engine>,
+    database: Option<Database>,
 }
 
 impl OpenTable {
     async fn close(self) {
-        if let Some(engine) = self.engine {
-            engine.stop().await;
+        if let Some(database) = self.database {
+            database.close().await;
         }
     }
 }
 
-impl Place {
-    async fn open(self) -> Result<OpenTable, KeysError> {
-        let (endpoint, engine) = match (self.dynamodb_endpoint, &self.table) {
-            (Some(endpoint), _) => (endpoint, None),
-            (None, Some(name)) => return Ok(OpenTable { keys: KeyAdmin::new(account::client().await?, name), engine: None }),
-            (None, None) => match Engine::start(Storage::Folder(self.data.clone()), 0).await {
-                Ok(engine) => (engine.endpoint().to_owned(), Some(engine)),
-                // `contacts serve` has the folder open, and with it an engine that we can speak to.
-                Err(EngineError::InUse { .. }) => (engine::endpoint_of(&self.data)?, None),
-                Err(error) => return Err(error.into()),
-            },
+impl TableLocation {
+    async fn open(self, missing: Missing) -> Result<OpenTable, KeysError> {
+        let database = match (&self.dynamodb_endpoint, &self.table) {
+            (Some(endpoint), _) => Database::at(endpoint).await,
+            (None, Some(name)) => return Ok(OpenTable { keys: KeyAdmin::new(account::client().await?, name), database: None }),
+            (None, None) => Database::of_folder(&self.data, missing).await?,
         };
         let name = self.table.unwrap_or_else(|| API_KEYS_TABLE.to_owned());
-        let client = serve::client(&endpoint).await;
-        if !serve::is_account(&endpoint) {
-            create(&client, &name).await?;
+        if !self.dynamodb_endpoint.is_some_and(|endpoint| serve::is_account(&endpoint)) {
+            create(&database.client, &name).await?;
         }
-        Ok(OpenTable { keys: KeyAdmin::new(client, name), engine })
+        Ok(OpenTable { keys: KeyAdmin::new(database.client.clone(), name), database: Some(database) })
     }
 }
 
@@ -222,7 +217,7 @@ async fn create(client: &Client, name: &str) -> Result<(), KeysError> {
     let template = Template::parse(template::SOURCE)?;
     let declared: Vec<_> =
         template.tables.iter().filter(|table| table.logical_id == API_KEYS_TABLE).map(|table| (table, name)).collect();
-    Ok(tables::create(client, &declared).await?)
+    Ok(tables::prepare(client, &declared).await?)
 }
 
 fn user_type() -> impl TypedValueParser<Value = UserType> {
@@ -303,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_is_made_shown_and_revoked_in_a_folder_that_nobody_serves() {
         let folder = tempfile::tempdir().unwrap();
-        let place = || Place { data: folder.path().join("data"), dynamodb_endpoint: None, table: None };
+        let location = || TableLocation { data: folder.path().join("data"), dynamodb_endpoint: None, table: None };
         let create = Command::Create {
             tenant: "acme".into(),
             namespaces: vec!["north".into(), "south".into(), "north".into()],
@@ -312,16 +307,16 @@ mod tests {
             kind: UserType::Rep,
             user_id: None,
             expires: Some(1000),
-            place: place(),
+            location: location(),
         };
 
         let secret = run(create).await.unwrap();
-        let shown = run(Command::List { place: place() }).await.unwrap();
+        let shown = run(Command::List { location: location() }).await.unwrap();
         let row: Vec<_> = shown.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row[1..5], ["acme", "north,south", "ann", "rep"]);
         assert!(!shown.contains(secret.trim()), "{shown}");
 
-        let revoke = || Command::Revoke { id: row[0].to_owned(), place: place() };
+        let revoke = || Command::Revoke { id: row[0].to_owned(), location: location() };
         assert!(run(revoke()).await.unwrap().starts_with(row[0]));
         assert_eq!(
             run(revoke()).await.unwrap_err().to_string(),

@@ -2,14 +2,17 @@
 //!
 //! Tables and routes come from `template.yaml`, the functions are those that are deployed, and each request reaches them as the
 //! event that API Gateway would send. So this crate has no behaviour of the API's own; what it adds is an embedded DynamoDB engine
-//! and a gateway.
+//! and a gateway, neither of which a web page in the user's browser can use.
 
 pub mod account;
 pub mod answer;
+mod database;
 pub mod development_key;
 pub mod engine;
 pub mod event;
 pub mod gateway;
+pub mod guard;
+pub mod http_server;
 pub mod keys;
 pub mod lifelike;
 pub mod sample;

@@ -1,22 +1,33 @@
 //! `contacts`: serves the client-contact API on this machine.
+//!
+//! Its exit code is 0 when it did what it was asked to, or was asked to stop; 1 when it could not; 2 when the command line is wrong;
+//! and 3 when the data folder or DynamoDB cannot be used.
 
+use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
-use contacts::keys;
+use contacts::engine::EngineError;
+use contacts::keys::{self, KeysError};
 use contacts::sample;
-use contacts::seed;
-use contacts::serve::{self, Options};
+use contacts::seed::{self, SeedError};
+use contacts::serve::{self, Options, ServeError};
 use shared::app::log_filter;
 use shared::listing::ListConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+/// The exit code when the data folder or DynamoDB cannot be used.
+const DATABASE_UNUSABLE: u8 = 3;
+
+/// What scripts can rely on.
+const EXIT_CODES: &str =
+    "Exit codes: 0 done or asked to stop, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable";
+
 /// The client-contact API on this machine.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -27,12 +38,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the API (what is done without a command, too)
+    /// Serve the API (the default command)
     Serve(Options),
-    /// Administer API keys
+    /// Create, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
-    /// Fill a tenant with made-up contacts
+    /// Add made-up contacts to a tenant
     Seed(seed::Options),
     /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
     Sample(sample::Options),
@@ -42,14 +53,10 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return error.print().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
-        }
+        // Help and the version are such errors too, with the code of a success.
         Err(error) => {
-            let whole = error.to_string();
-            let sentence = whole.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-            eprintln!("{sentence}; see `contacts --help`.");
-            return ExitCode::from(2);
+            let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+            return error.print().map_or(ExitCode::FAILURE, |()| code);
         }
     };
     log_to_stderr();
@@ -63,19 +70,33 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            if is_database_unusable(&*error) { ExitCode::from(DATABASE_UNUSABLE) } else { ExitCode::FAILURE }
         }
     }
 }
 
+/// Whether a command failed because its data folder or DynamoDB cannot be used.
+fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
+    let is_database = |error: &EngineError| !matches!(error, EngineError::Address { .. } | EngineError::Thread(_));
+    match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
+        (Some(ServeError::Engine(error)), _, _)
+        | (_, Some(KeysError::Engine(error)), _)
+        | (_, _, Some(SeedError::Engine(error))) => is_database(error),
+        (Some(ServeError::Table { .. } | ServeError::DevelopmentKey(_)), _, _)
+        | (_, Some(KeysError::Table(_) | KeysError::Refused(_)), _)
+        | (_, _, Some(SeedError::Table(_) | SeedError::Refused { .. })) => true,
+        _ => false,
+    }
+}
+
 /// Runs a command on keys and prints what it says.
-async fn administer(command: keys::Command) -> Result<(), Box<dyn std::error::Error>> {
+async fn administer(command: keys::Command) -> Result<(), Box<dyn Error>> {
     let said = keys::run(command).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
 /// Fills a tenant and prints how many contacts that were.
-async fn seed(options: seed::Options) -> Result<(), Box<dyn std::error::Error>> {
+async fn seed(options: seed::Options) -> Result<(), Box<dyn Error>> {
     let said = seed::run(options).await?;
     Ok(writeln!(io::stdout(), "{said}")?)
 }
@@ -87,7 +108,7 @@ async fn sample(options: sample::Options) -> Result<(), Box<dyn std::error::Erro
 }
 
 /// Serves until a signal says stop.
-async fn serve(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let options = Options { list: ListConfig::from_env()?, ..options };
     // Listening for signals before anything is started: none may come too early.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);

@@ -16,7 +16,8 @@ use shared::object_id::ObjectId;
 use shared::store::Store;
 use shared::timestamp::Timestamp;
 
-use crate::engine::{self, Engine, EngineError, Storage};
+use crate::database::Database;
+use crate::engine::{EngineError, Missing};
 use crate::serve::{self, API_KEYS_TABLE, CONTACTS_TABLE};
 use crate::tables::{self, TableError, causes};
 use crate::template::{self, Template, TemplateError};
@@ -64,23 +65,15 @@ pub enum SampleError {
 /// # Errors
 /// When the tables cannot be reached.
 pub async fn run(options: Options) -> Result<String, SampleError> {
-    let (endpoint, engine) = match options.dynamodb_endpoint {
-        Some(endpoint) => (endpoint, None),
-        None => match Engine::start(Storage::Folder(options.data.clone()), 0).await {
-            Ok(engine) => (engine.endpoint().to_owned(), Some(engine)),
-            // `contacts serve` has the folder open, and with it an engine that we can speak to.
-            Err(EngineError::InUse { .. }) => (engine::endpoint_of(&options.data)?, None),
-            Err(error) => return Err(error.into()),
-        },
+    let database = match options.dynamodb_endpoint {
+        Some(endpoint) => Database::at(&endpoint).await,
+        None => Database::of_folder(&options.data, Missing::MakeOne).await?,
     };
-    let client = serve::client(&endpoint).await;
     let template = Template::parse(template::SOURCE)?;
     let declared: Vec<_> = template.tables.iter().map(|table| (table, &*table.logical_id)).collect();
-    tables::create(&client, &declared).await?;
-    let stored = store(&client, CONTACTS_TABLE, API_KEYS_TABLE).await;
-    if let Some(engine) = engine {
-        engine.stop().await;
-    }
+    tables::prepare(&database.client, &declared).await?;
+    let stored = store(&database.client, CONTACTS_TABLE, API_KEYS_TABLE).await;
+    database.close().await;
     stored.map_err(|error| SampleError::Refused(causes(&error)))?;
     Ok("The key and the contacts that the events in events/ name are there.\n".to_owned())
 }
@@ -148,7 +141,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let options = || Options { data: folder.path().join("data"), dynamodb_endpoint: None };
         run(options()).await.unwrap();
-        let serving = serve::Options { port: 0, dynamodb_port: 0, data: options().data, ..serve::Options::default() };
+        let serving = serve::Options { port: 0, dynamodb_port: None, data: options().data, ..serve::Options::default() };
         let running = serve::start(serving).await.unwrap();
 
         run(options()).await.unwrap();

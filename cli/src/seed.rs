@@ -17,7 +17,8 @@ use shared::store::{BATCH_ITEMS, Store};
 use shared::timestamp::Timestamp;
 use tokio::time::sleep;
 
-use crate::engine::{self, Engine, EngineError, Storage};
+use crate::database::Database;
+use crate::engine::{EngineError, Missing};
 use crate::lifelike::Lifelike;
 use crate::serve::{self, CONTACTS_TABLE};
 use crate::tables::{self, TableError, causes};
@@ -39,31 +40,31 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub count: u64,
 
-    /// Whose contacts they are
+    /// Tenant that the contacts belong to
     #[arg(long, default_value = "local", value_parser = NonEmptyStringValueParser::new())]
     pub tenant: String,
 
-    /// The company namespace that they are in
+    /// Company namespace of the contacts
     #[arg(long, default_value = "company1", value_parser = NonEmptyStringValueParser::new())]
     pub namespace: String,
 
-    /// A number that stands for the people who are made up; others in every run when not given
+    /// Random seed; the same seed gives the same people [default: another one in every run]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
 
-    /// Folder of `contacts serve`, running or not
+    /// Data folder, whether `contacts serve` is running on it or not
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
-    /// A DynamoDB of yours instead: DynamoDB Local (http), or an account (https)
+    /// Use another DynamoDB instead of the data folder: DynamoDB Local (http) or an account (https)
     #[arg(long, value_name = "URL", conflicts_with = "data", value_parser = serve::endpoint)]
     pub dynamodb_endpoint: Option<String>,
 
-    /// Beginning of the tables' names, for several APIs in one DynamoDB
+    /// Prefix of the table names, for several APIs in one DynamoDB
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub table_prefix: String,
 
-    /// Name of the table of contacts, when a prefix does not give it
+    /// Name of the table of contacts, instead of one made from the prefix
     #[arg(long, value_name = "NAME")]
     pub contacts_table: Option<String>,
 }
@@ -74,14 +75,14 @@ pub enum SeedError {
     /// The local engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The table is not there.
+    /// The table is not there, or not what it should be.
     #[error("The table of contacts cannot be used: {0}.")]
     Table(#[from] TableError),
     /// The template is not what this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
     /// DynamoDB refuses, or does not answer.
-    #[error("After {written} contacts the table {table} takes no more: {reason}.")]
+    #[error("After {written} contacts the table {table} stopped accepting writes: {reason}.")]
     Refused {
         /// How many contacts were written, at least.
         written: u64,
@@ -113,25 +114,20 @@ impl fmt::Display for Seeded {
 /// Adds contacts, with a progress bar if the standard error is a terminal.
 ///
 /// # Errors
-/// When the table cannot be reached, or stops to take contacts.
+/// When the table cannot be reached, or stops accepting writes.
 pub async fn run(options: Options) -> Result<Seeded, SeedError> {
-    let (endpoint, engine) = match options.dynamodb_endpoint {
-        Some(endpoint) => (endpoint, None),
-        None => match Engine::start(Storage::Folder(options.data.clone()), 0).await {
-            Ok(engine) => (engine.endpoint().to_owned(), Some(engine)),
-            // `contacts serve` has the folder open, and with it an engine that we can speak to.
-            Err(EngineError::InUse { .. }) => (engine::endpoint_of(&options.data)?, None),
-            Err(error) => return Err(error.into()),
-        },
+    let database = match &options.dynamodb_endpoint {
+        Some(endpoint) => Database::at(endpoint).await,
+        None => Database::of_folder(&options.data, Missing::MakeOne).await?,
     };
     let table = options.contacts_table.unwrap_or_else(|| format!("{}{CONTACTS_TABLE}", options.table_prefix));
-    let client = serve::client(&endpoint).await;
-    if serve::is_account(&endpoint) {
+    let client = database.client.clone();
+    if options.dynamodb_endpoint.is_some_and(|endpoint| serve::is_account(&endpoint)) {
         tables::check(&client, &[&table]).await?;
     } else {
         let template = Template::parse(template::SOURCE)?;
         let declared = template.tables.iter().filter(|table| table.logical_id == CONTACTS_TABLE);
-        tables::create(&client, &declared.map(|declared| (declared, &*table)).collect::<Vec<_>>()).await?;
+        tables::prepare(&client, &declared.map(|declared| (declared, &*table)).collect::<Vec<_>>()).await?;
     }
 
     let start = Instant::now();
@@ -144,9 +140,7 @@ pub async fn run(options: Options) -> Result<Seeded, SeedError> {
     let filled = fill(&store, &options.tenant, contacts, &bar).await;
     let written = bar.position();
     bar.finish_and_clear();
-    if let Some(engine) = engine {
-        engine.stop().await;
-    }
+    database.close().await;
     match filled {
         Ok(()) => Ok(Seeded { count: options.count, tenant: options.tenant, elapsed: start.elapsed() }),
         Err(error) => {
@@ -221,9 +215,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_running_api_lists_every_contact_that_is_added() {
-        let memory = serve::Options { port: 0, dynamodb_port: 0, memory: true, ..serve::Options::default() };
+        let memory = serve::Options { port: 0, dynamodb_port: Some(0), memory: true, ..serve::Options::default() };
         let running = serve::start(memory).await.unwrap();
-        let fill = |count| options(&["--dynamodb-endpoint", &running.dynamodb_endpoint, "--seed", "1", "--count", count]);
+        let endpoint = running.dynamodb_endpoint.clone().unwrap();
+        let fill = |count| options(&["--dynamodb-endpoint", &endpoint, "--seed", "1", "--count", count]);
         assert_eq!(total(&running).await, 0);
 
         run(fill("60")).await.unwrap();
@@ -239,7 +234,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().to_str().unwrap();
         run(options(&["--data", data, "--count", "30"])).await.unwrap();
-        let stored = serve::Options { port: 0, dynamodb_port: 0, data: data.into(), ..serve::Options::default() };
+        let stored = serve::Options { port: 0, data: data.into(), ..serve::Options::default() };
         let running = serve::start(stored).await.unwrap();
         assert_eq!(total(&running).await, 30);
 

@@ -13,16 +13,15 @@ use aws_sdk_dynamodb::Client;
 use shared::api_key::{ApiKey, KeyAdmin};
 use shared::app::{self, App, Config};
 use shared::listing::ListConfig;
-use shared::timestamp::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::development_key::{self, KeyFileError};
-use crate::engine::{Engine, EngineError, Storage};
+use crate::development_key::{self, DevelopmentKeyError, Lease};
+use crate::engine::{Engine, EngineError, Missing, Storage};
 use crate::gateway::{Gateway, UnknownFunction};
-use crate::tables::{self, TableError, causes};
+use crate::tables::{self, TableError};
 use crate::template::{self, Template, TemplateError};
 
 /// How long a stopping gateway waits for requests under way.
@@ -41,39 +40,39 @@ pub struct Options {
     #[arg(long, default_value_t = 3030)]
     pub port: u16,
 
-    /// Port of the embedded DynamoDB engine; 0 takes any that is free
-    #[arg(long, default_value_t = 8000)]
-    pub dynamodb_port: u16,
+    /// Also let other programs on this machine use the embedded DynamoDB, on this port; 0 takes any that is free
+    #[arg(long, value_name = "PORT")]
+    pub dynamodb_port: Option<u16>,
 
-    /// Address of this machine for the embedded DynamoDB engine; on Linux, containers reach that of Docker's bridge, 172.17.0.1
-    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
-    pub dynamodb_address: IpAddr,
+    /// Address for --dynamodb-port; containers on Linux need that of their bridge, such as 172.17.0.1
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), requires = "dynamodb_port")]
+    pub dynamodb_listen: IpAddr,
 
-    /// Folder that keeps the contacts
+    /// Data folder, which keeps the contacts
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
-    /// Keep the contacts in memory, until the program ends
+    /// Keep the contacts in memory until the program ends
     #[arg(long, conflicts_with = "data")]
     pub memory: bool,
 
-    /// Use another DynamoDB instead of the embedded engine: DynamoDB Local (http), or an account (https)
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port", "dynamodb_address"], value_parser = endpoint)]
+    /// Use another DynamoDB instead of the embedded one: DynamoDB Local (http) or an account (https)
+    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "memory", "dynamodb_port"], value_parser = endpoint)]
     pub dynamodb_endpoint: Option<String>,
 
-    /// Beginning of the tables' names, for several APIs in one DynamoDB
+    /// Prefix of the table names, for several APIs in one DynamoDB
     #[arg(long, value_name = "PREFIX", default_value = "")]
     pub table_prefix: String,
 
-    /// Name of the table of contacts, when a prefix does not give it
+    /// Name of the table of contacts, instead of one made from the prefix
     #[arg(long, value_name = "NAME")]
     pub contacts_table: Option<String>,
 
-    /// Name of the table of API keys, when a prefix does not give it
+    /// Name of the table of API keys, instead of one made from the prefix
     #[arg(long, value_name = "NAME")]
     pub api_keys_table: Option<String>,
 
-    /// Refuse requests without credentials, instead of letting them act with the development key
+    /// Refuse requests without an API key instead of giving them the development key
     #[arg(long)]
     pub require_key: bool,
 
@@ -87,8 +86,8 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             port: 3030,
-            dynamodb_port: 8000,
-            dynamodb_address: Ipv4Addr::LOCALHOST.into(),
+            dynamodb_port: None,
+            dynamodb_listen: Ipv4Addr::LOCALHOST.into(),
             data: ".contacts".into(),
             memory: false,
             dynamodb_endpoint: None,
@@ -115,23 +114,20 @@ pub enum ServeError {
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A table is not there.
-    #[error("The DynamoDB at {endpoint} cannot be used: {source}.")]
+    /// A table is not there, or not what it should be.
+    #[error("{database} cannot be used: {source}.")]
     Table {
-        /// Where DynamoDB should be.
-        endpoint: String,
+        /// Which DynamoDB it is.
+        database: String,
         /// What is wrong with the table.
         source: TableError,
     },
     /// The template is not what this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
-    /// The development key cannot be kept.
+    /// The development key cannot be kept or stored.
     #[error(transparent)]
-    KeyFile(#[from] KeyFileError),
-    /// The development key cannot be stored.
-    #[error("The development key cannot be stored: {0}.")]
-    Key(String),
+    DevelopmentKey(#[from] DevelopmentKeyError),
     /// The template lacks a table.
     #[error("template.yaml declares no {0}.")]
     NoTable(&'static str),
@@ -144,8 +140,8 @@ pub enum ServeError {
 pub struct Running {
     /// Where the API answers, such as `http://127.0.0.1:3030`.
     pub url: String,
-    /// Where its DynamoDB answers.
-    pub dynamodb_endpoint: String,
+    /// Where its DynamoDB answers, when it does so on a port.
+    pub dynamodb_endpoint: Option<String>,
     /// A client of its DynamoDB.
     pub client: Client,
     /// What the functions run on.
@@ -157,6 +153,7 @@ pub struct Running {
     /// A key that works here, unless the DynamoDB is an account's.
     pub development_key: Option<ApiKey>,
     key_file: Option<PathBuf>,
+    lease: Option<Lease>,
     require_key: bool,
     engine: Option<Engine>,
     gateway: JoinHandle<()>,
@@ -171,43 +168,52 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     // The port first: who fails here has not touched any data.
     let port = |source| ServeError::Port { port: options.port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(port)?;
-    let url = format!("http://{}", listener.local_addr().map_err(port)?);
+    let address = listener.local_addr().map_err(port)?;
+    let url = format!("http://{address}");
 
     let template = Template::parse(template::SOURCE)?;
     let named = |given: &Option<String>, id| given.clone().unwrap_or_else(|| format!("{}{id}", options.table_prefix));
     let contacts_table = named(&options.contacts_table, CONTACTS_TABLE);
     let api_keys_table = named(&options.api_keys_table, API_KEYS_TABLE);
 
-    let engine_address = SocketAddr::new(options.dynamodb_address, options.dynamodb_port);
-    let engine = match &options.dynamodb_endpoint {
-        Some(_) => None,
-        None if options.memory => Some(Engine::start_at(Storage::Memory, engine_address).await?),
-        None => Some(Engine::start_at(Storage::Folder(options.data.clone()), engine_address).await?),
+    let is_account = options.dynamodb_endpoint.as_deref().is_some_and(is_account);
+    let (engine, client, dynamodb_endpoint, database) = match options.dynamodb_endpoint {
+        Some(endpoint) => (None, client(&endpoint).await, Some(endpoint.clone()), format!("The DynamoDB at {endpoint}")),
+        None => {
+            let (storage, database) = match options.memory {
+                true => (Storage::Memory, "The database in memory".to_owned()),
+                false => {
+                    let database = format!("The data folder {}", options.data.display());
+                    (Storage::Folder(options.data.clone(), Missing::MakeAll), database)
+                }
+            };
+            let listen = options.dynamodb_port.map(|port| SocketAddr::new(options.dynamodb_listen, port));
+            let engine = Engine::start(storage, listen).await?;
+            let (client, endpoint) = (engine.client(), engine.endpoint());
+            (Some(engine), client, endpoint, database)
+        }
     };
-    let dynamodb_endpoint = match (&engine, options.dynamodb_endpoint) {
-        (Some(engine), _) => engine.endpoint().to_owned(),
-        (None, given) => given.unwrap_or_default(),
-    };
-    let client = client(&dynamodb_endpoint).await;
     let tables = [(CONTACTS_TABLE, &*contacts_table), (API_KEYS_TABLE, &*api_keys_table)];
-    prepare_tables(&client, &dynamodb_endpoint, &template, tables).await?;
+    prepare_tables(&client, is_account, &database, &template, tables).await?;
 
+    let keys = KeyAdmin::new(client.clone(), &api_keys_table);
     let key_file = (engine.is_some() && !options.memory).then(|| development_key::file(&options.data));
-    let development_key = match &key_file {
+    let (development_key, lease) = match &key_file {
         // Who may use an account's contacts is for its administrators to say.
-        None if is_account(&dynamodb_endpoint) => None,
-        None => Some(ApiKey::generate()),
-        Some(file) => Some(development_key::of_file(file)?),
+        None if is_account => (None, None),
+        // Other programs use this DynamoDB too, and it is still there when this one is not.
+        None if engine.is_none() => {
+            let (key, lease) = Lease::begin(keys).await?;
+            (Some(key), Some(lease))
+        }
+        None => (Some(development_key::new(&keys).await?), None),
+        Some(file) => (Some(development_key::kept(&keys, file).await?), None),
     };
-    if let Some(key) = &development_key {
-        let record = development_key::record(key, Timestamp::now());
-        KeyAdmin::new(client.clone(), &api_keys_table).put(&record).await.map_err(|error| ServeError::Key(causes(&error)))?;
-    }
 
     let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
     let app = Arc::new(App::new(config, client.clone()));
     let lent = development_key.as_ref().filter(|_| !options.require_key);
-    let gateway = Gateway::new(Arc::clone(&app), template, lent)?;
+    let gateway = Gateway::new(Arc::clone(&app), template, address, lent)?;
     let (stop, mut stopping) = watch::channel(false);
     let gateway = tokio::spawn(gateway.serve(listener, async move {
         // An error says that `Running` was dropped, which stops the gateway just as well.
@@ -223,6 +229,7 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         api_keys_table,
         development_key,
         key_file,
+        lease,
         require_key,
         engine,
         gateway,
@@ -244,7 +251,13 @@ impl Running {
             (Some(_), Some(file)) => (format!("acts with the key in {} when a request has none", file.display()), String::new()),
             (Some(_), None) => ("acts with a key of this run when a request has none".to_owned(), String::new()),
         };
-        format!("The client-contact API is ready at {url} and {who}. Try: curl {header}'{url}/client-contact?per_page=5'")
+        let dynamodb = match (&self.engine, &self.dynamodb_endpoint) {
+            (Some(_), Some(endpoint)) => format!(" Its DynamoDB is at {endpoint}."),
+            _ => String::new(),
+        };
+        format!(
+            "The client-contact API is ready at {url} and {who}. Try: curl {header}'{url}/client-contact?per_page=5'{dynamodb}"
+        )
     }
 
     /// Waits for the gateway or the engine to end by itself, which only a failure makes them do.
@@ -267,6 +280,9 @@ impl Running {
         self.stop.send_replace(true);
         if timeout(GRACE, &mut self.gateway).await.is_err() {
             tracing::debug!("connections were left open by their clients");
+        }
+        if let Some(lease) = self.lease.take() {
+            lease.end().await;
         }
         if let Some(engine) = self.engine.take() {
             engine.stop().await;
@@ -313,15 +329,16 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-/// Creates the tables of a local DynamoDB where they are missing, and looks for those of an account. Each has its logical id in front
+/// Makes the tables of a local DynamoDB what the template says, and looks for those of an account. Each has its logical id in front
 /// of its name.
 async fn prepare_tables(
     client: &Client,
-    endpoint: &str,
+    is_account: bool,
+    database: &str,
     template: &Template,
     tables: [(&'static str, &str); 2],
 ) -> Result<(), ServeError> {
-    let prepared = if is_account(endpoint) {
+    let prepared = if is_account {
         tables::check(client, &tables.map(|(_, name)| name)).await
     } else {
         let mut declared = Vec::new();
@@ -329,9 +346,9 @@ async fn prepare_tables(
             let table = template.tables.iter().find(|table| table.logical_id == id).ok_or(ServeError::NoTable(id))?;
             declared.push((table, name));
         }
-        tables::create(client, &declared).await
+        tables::prepare(client, &declared).await
     };
-    prepared.map_err(|source| ServeError::Table { endpoint: endpoint.to_owned(), source })
+    prepared.map_err(|source| ServeError::Table { database: database.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -367,10 +384,10 @@ mod tests {
 
     #[tokio::test]
     async fn several_apis_share_an_engine_and_stop_by_themselves() {
-        let engine = Engine::start(Storage::Memory, 0).await.unwrap();
+        let engine = Engine::start(Storage::Memory, Some(([127, 0, 0, 1], 0).into())).await.unwrap();
         let options = |table_prefix: &str| Options {
             port: 0,
-            dynamodb_endpoint: Some(engine.endpoint().to_owned()),
+            dynamodb_endpoint: engine.endpoint(),
             table_prefix: table_prefix.to_owned(),
             ..Options::default()
         };
@@ -391,7 +408,7 @@ mod tests {
     async fn the_greeting_goes_with_the_options() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
-        let options = || Options { port: 0, dynamodb_port: 0, ..Options::default() };
+        let options = || Options { port: 0, ..Options::default() };
         for (options, expected) in [
             (Options { memory: true, ..options() }, "acts with a key of this run when a request has none. Try: curl 'URL/"),
             (Options { memory: true, require_key: true, ..options() }, "needs an API key. Try: curl -H 'api-key: KEY' 'URL/"),

@@ -1,18 +1,31 @@
-//! Creates the template's tables where they are missing, on a local engine.
+//! Makes the tables of a local DynamoDB what the template declares: missing ones are created, and those that another version of the
+//! template made are brought up to date.
+//!
+//! An index can be made anew at any time, because all that it holds is in its table. So one that is missing, or has another key or
+//! projection, is dropped and built again; whoever ends the program in between finds it missing the next time. What would change the
+//! items themselves is refused.
 
 use std::error::Error;
 use std::iter;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::{CreateTableError, CreateTableInput};
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    AttributeDefinition, BillingMode, CreateGlobalSecondaryIndexAction, DeleteGlobalSecondaryIndexAction, GlobalSecondaryIndex,
+    GlobalSecondaryIndexDescription, GlobalSecondaryIndexUpdate, IndexStatus, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use futures::future::try_join_all;
+use tokio::time::sleep;
 
-use crate::template::{KeyElement, Table};
+use crate::template::{Attribute, Index, KeyElement, Table};
+
+/// How often a DynamoDB that builds an index in the background is asked whether it is done.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Why a table is not there.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +46,26 @@ pub enum TableError {
         /// What the SDK says.
         reason: String,
     },
+    /// The table is another one than the template declares, and its items would have to change to make it that.
+    #[error(
+        "the table {table} has {found} where this version needs {needed}; use the version that made it, or another data folder or table prefix"
+    )]
+    Different {
+        /// The table's name.
+        table: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        needed: String,
+    },
+    /// An index cannot be built, or its table cannot be looked at.
+    #[error("the table {table} cannot be brought up to date: {reason}; starting again goes on where it stopped")]
+    NotUpdated {
+        /// The table's name.
+        table: String,
+        /// What the SDK says.
+        reason: String,
+    },
     /// DynamoDB cannot be reached, or does not have the table. Those of an account are deployed, not made here.
     #[error("the table {table} cannot be found: {reason}; --contacts-table and --api-keys-table name those of a deployed stack")]
     NotFound {
@@ -43,12 +76,18 @@ pub enum TableError {
     },
 }
 
-/// Creates each table that is not there, under the name that goes with it.
+/// Creates each table that is not there, under the name that goes with it, and brings the others up to date.
 ///
 /// # Errors
-/// When DynamoDB cannot be reached or refuses a table.
-pub async fn create(client: &Client, tables: &[(&Table, &str)]) -> Result<(), TableError> {
-    try_join_all(tables.iter().map(|(table, name)| create_one(client, table, name))).await?;
+/// When DynamoDB cannot be reached or refuses a table, or when a table is one that cannot be brought up to date.
+pub async fn prepare(client: &Client, tables: &[(&Table, &str)]) -> Result<(), TableError> {
+    try_join_all(tables.iter().map(async |(table, name)| {
+        if !create(client, table, name).await? {
+            update(client, table, name).await?;
+        }
+        expire(client, table, name).await
+    }))
+    .await?;
     Ok(())
 }
 
@@ -65,9 +104,9 @@ pub async fn check(client: &Client, names: &[&str]) -> Result<(), TableError> {
     Ok(())
 }
 
-async fn create_one(client: &Client, table: &Table, name: &str) -> Result<(), TableError> {
-    let declaration = |source| TableError::Declaration { table: table.logical_id.clone(), source };
-    let input = definition(table, name).map_err(declaration)?;
+/// Creates a table, unless it is there.
+async fn create(client: &Client, table: &Table, name: &str) -> Result<bool, TableError> {
+    let input = definition(table, name).map_err(|source| declaration(table, source))?;
     let created = client
         .create_table()
         .table_name(name)
@@ -78,18 +117,132 @@ async fn create_one(client: &Client, table: &Table, name: &str) -> Result<(), Ta
         .send()
         .await;
     match created {
-        Ok(_) => {}
-        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => return Ok(()),
-        Err(error) => return Err(TableError::NotCreated { table: name.to_owned(), reason: causes(&error) }),
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(CreateTableError::is_resource_in_use_exception) => Ok(false),
+        Err(error) => Err(TableError::NotCreated { table: name.to_owned(), reason: causes(&error) }),
     }
-    if let Some(attribute) = &table.expiry {
-        let expiry = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build().map_err(declaration)?;
-        // Without it expired items merely stay, which readers must expect of DynamoDB anyway; not every engine has it.
-        if let Err(error) = client.update_time_to_live().table_name(name).time_to_live_specification(expiry).send().await {
-            tracing::warn!(table = name, error = causes(&error), "this engine does not remove expired items");
+}
+
+/// Lets expired items go, where a table has an attribute for that.
+async fn expire(client: &Client, table: &Table, name: &str) -> Result<(), TableError> {
+    let Some(attribute) = &table.expiry else { return Ok(()) };
+    let described = client.describe_time_to_live().table_name(name).send().await.ok();
+    let current = described.and_then(|described| described.time_to_live_description);
+    if current.is_some_and(|current| {
+        current.attribute_name() == Some(attribute.as_str()) && current.time_to_live_status() == Some(&TimeToLiveStatus::Enabled)
+    }) {
+        return Ok(());
+    }
+    let expiry = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build();
+    let expiry = expiry.map_err(|source| declaration(table, source))?;
+    // Without it expired items merely stay, which readers must expect of DynamoDB anyway; not every engine has it.
+    if let Err(error) = client.update_time_to_live().table_name(name).time_to_live_specification(expiry).send().await {
+        tracing::warn!(table = name, error = causes(&error), "this engine does not remove expired items");
+    }
+    Ok(())
+}
+
+/// Makes a table that is there what the template declares.
+async fn update(client: &Client, table: &Table, name: &str) -> Result<(), TableError> {
+    let mut found = describe(client, name).await?;
+    check_items(table, name, &found)?;
+    for index in &table.indexes {
+        let current = indexes(&found).find(|current| current.index_name() == Some(index.index_name.as_str()));
+        if let Some(current) = current {
+            if is_declared(current, index) {
+                continue;
+            }
+            tracing::info!("The index {} of {name} has changed and is built anew.", index.index_name);
+            let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(&index.index_name).build();
+            let delete = delete.map_err(|source| declaration(table, source))?;
+            change(client, table, name, GlobalSecondaryIndexUpdate::builder().delete(delete).build()).await?;
+        } else {
+            tracing::info!("The index {} of {name} is missing and is built.", index.index_name);
+        }
+        let create = creation(index).map_err(|source| declaration(table, source))?;
+        change(client, table, name, GlobalSecondaryIndexUpdate::builder().create(create).build()).await?;
+        found = describe(client, name).await?;
+    }
+    Ok(())
+}
+
+/// Changes one index, and waits until the change is done.
+async fn change(client: &Client, table: &Table, name: &str, update: GlobalSecondaryIndexUpdate) -> Result<(), TableError> {
+    // As long as it takes: it ends with the building of the index, which a repetition would not speed up.
+    let patient =
+        aws_sdk_dynamodb::config::Builder::new().timeout_config(TimeoutConfig::disabled()).retry_config(RetryConfig::disabled());
+    let changed = client
+        .update_table()
+        .table_name(name)
+        .set_attribute_definitions(Some(attributes(table).map_err(|source| declaration(table, source))?))
+        .global_secondary_index_updates(update)
+        .customize()
+        .config_override(patient)
+        .send()
+        .await;
+    changed.map_err(|error| TableError::NotUpdated { table: name.to_owned(), reason: causes(&error) })?;
+    while indexes(&describe(client, name).await?).any(|index| index.index_status() != Some(&IndexStatus::Active)) {
+        sleep(POLL).await;
+    }
+    Ok(())
+}
+
+async fn describe(client: &Client, name: &str) -> Result<TableDescription, TableError> {
+    let failed = |reason| TableError::NotUpdated { table: name.to_owned(), reason };
+    let described = client.describe_table().table_name(name).send().await.map_err(|error| failed(causes(&error)))?;
+    described.table.ok_or_else(|| failed("its description is empty".to_owned()))
+}
+
+fn indexes(table: &TableDescription) -> impl Iterator<Item = &GlobalSecondaryIndexDescription> {
+    table.global_secondary_indexes().iter()
+}
+
+/// Checks what cannot be changed without changing items: the table's key, and the types of what keys are made of.
+fn check_items(table: &Table, name: &str, found: &TableDescription) -> Result<(), TableError> {
+    let different = |found, needed| Err(TableError::Different { table: name.to_owned(), found, needed });
+    let (key, needed) = (described_key(found.key_schema()), declared_key(&table.key));
+    if key != needed {
+        return different(format!("the key {}", key.join(", ")), needed.join(", "));
+    }
+    for attribute in &table.attributes {
+        let current = found.attribute_definitions().iter().find(|current| current.attribute_name() == attribute.attribute_name);
+        let Some(kind) = current.map(|current| current.attribute_type().as_str()) else { continue };
+        if kind != attribute.attribute_type {
+            let needed = &attribute.attribute_type;
+            return different(format!("{} of type {kind} in a key", attribute.attribute_name), format!("type {needed}"));
         }
     }
     Ok(())
+}
+
+/// Whether an index is what the template declares.
+fn is_declared(current: &GlobalSecondaryIndexDescription, declared: &Index) -> bool {
+    let sorted = |attributes: &[String]| {
+        let mut attributes = attributes.to_vec();
+        attributes.sort_unstable();
+        attributes
+    };
+    let projection = current.projection();
+    described_key(current.key_schema()) == declared_key(&declared.key_schema)
+        && projection.and_then(Projection::projection_type).map(ProjectionType::as_str)
+            == Some(declared.projection.projection_type.as_str())
+        && sorted(projection.map(Projection::non_key_attributes).unwrap_or_default())
+            == sorted(&declared.projection.non_key_attributes)
+}
+
+/// The attributes of a key, the partition key first.
+fn described_key(elements: &[KeySchemaElement]) -> Vec<&str> {
+    let of = |kind: KeyType| elements.iter().filter(move |element| *element.key_type() == kind);
+    of(KeyType::Hash).chain(of(KeyType::Range)).map(KeySchemaElement::attribute_name).collect()
+}
+
+fn declared_key(elements: &[KeyElement]) -> Vec<&str> {
+    let of = |kind: KeyType| elements.iter().filter(move |element| element.key_type == kind.as_str());
+    of(KeyType::Hash).chain(of(KeyType::Range)).map(|element| element.attribute_name.as_str()).collect()
+}
+
+fn declaration(table: &Table, source: BuildError) -> TableError {
+    TableError::Declaration { table: table.logical_id.clone(), source }
 }
 
 /// A table's definition in the SDK's words.
@@ -97,22 +250,36 @@ fn definition(table: &Table, name: &str) -> Result<CreateTableInput, BuildError>
     let mut input = CreateTableInput::builder()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .set_key_schema(Some(key(&table.key)?));
-    for attribute in &table.attributes {
-        let kind = ScalarAttributeType::from(attribute.attribute_type.as_str());
-        let attribute = AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(kind).build()?;
-        input = input.attribute_definitions(attribute);
-    }
+        .set_key_schema(Some(key(&table.key)?))
+        .set_attribute_definitions(Some(attributes(table)?));
     for index in &table.indexes {
-        let projection = Projection::builder()
-            .projection_type(ProjectionType::from(index.projection.projection_type.as_str()))
-            // DynamoDB takes no empty list.
-            .set_non_key_attributes(Some(index.projection.non_key_attributes.clone()).filter(|attributes| !attributes.is_empty()))
-            .build();
-        let index = GlobalSecondaryIndex::builder().index_name(&index.index_name).set_key_schema(Some(key(&index.key_schema)?));
-        input = input.global_secondary_indexes(index.projection(projection).build()?);
+        let declared =
+            GlobalSecondaryIndex::builder().index_name(&index.index_name).set_key_schema(Some(key(&index.key_schema)?));
+        input = input.global_secondary_indexes(declared.projection(projection(index)).build()?);
     }
     input.build()
+}
+
+/// An index's definition in the SDK's words, for a table that is there.
+fn creation(index: &Index) -> Result<CreateGlobalSecondaryIndexAction, BuildError> {
+    let action = CreateGlobalSecondaryIndexAction::builder().index_name(&index.index_name);
+    action.set_key_schema(Some(key(&index.key_schema)?)).projection(projection(index)).build()
+}
+
+fn projection(index: &Index) -> Projection {
+    Projection::builder()
+        .projection_type(ProjectionType::from(index.projection.projection_type.as_str()))
+        // DynamoDB takes no empty list.
+        .set_non_key_attributes(Some(index.projection.non_key_attributes.clone()).filter(|attributes| !attributes.is_empty()))
+        .build()
+}
+
+fn attributes(table: &Table) -> Result<Vec<AttributeDefinition>, BuildError> {
+    let definition = |attribute: &Attribute| {
+        let kind = ScalarAttributeType::from(attribute.attribute_type.as_str());
+        AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(kind).build()
+    };
+    table.attributes.iter().map(definition).collect()
 }
 
 fn key(elements: &[KeyElement]) -> Result<Vec<KeySchemaElement>, BuildError> {

@@ -246,6 +246,50 @@ impl KeyAdmin {
         Ok(())
     }
 
+    /// The record of the key with this hash.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn find(&self, hash: &str) -> Result<Option<KeyRecord>, Error> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key(hash))).consistent_read(true);
+        request.send().await.map_err(classify)?.item.map(record).transpose()
+    }
+
+    /// Makes the key with this hash expire at another time. A key that is revoked or gone stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn extend(&self, hash: &str, expiry: Timestamp) -> Result<(), Error> {
+        let extended = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(hash)))
+            .update_expression("SET expiresAt = :expiry")
+            .condition_expression("attribute_exists(keyHash) AND attribute_not_exists(revokedAt)")
+            .expression_attribute_values(":expiry", AttributeValue::N(expiry.millis().to_string()))
+            .send()
+            .await;
+        match extended {
+            Err(failure) if !matches!(failure.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
+                Err(classify(failure))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the key with this hash, and its record with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn remove(&self, hash: &str) -> Result<(), Error> {
+        self.client.delete_item().table_name(&self.table).set_key(Some(key(hash))).send().await.map_err(classify)?;
+        Ok(())
+    }
+
     /// Every key's record, the newest first.
     ///
     /// # Errors
@@ -294,6 +338,11 @@ impl KeyAdmin {
             },
         }
     }
+}
+
+/// The primary key of a key's record.
+fn key(hash: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([("keyHash".to_owned(), AttributeValue::S(hash.to_owned()))])
 }
 
 fn record(item: HashMap<String, AttributeValue>) -> Result<KeyRecord, Error> {

@@ -61,3 +61,22 @@ async fn answers_are_for_the_caller_alone_and_tell_what_they_cost() {
     assert!(answer.header("server-timing").unwrap().contains("total;dur="));
     assert!(answer.header("x-dynamodb-capacity").unwrap().parse::<f64>().unwrap() > 0.0);
 }
+
+#[tokio::test]
+async fn queries_need_not_be_escaped_where_api_gateway_takes_them_raw() {
+    let app = App::start().await;
+    let odd = "<\"a|b\">{`^\\}ü";
+    let contact = app.add(contact().name(odd)).await;
+    let id = contact.id();
+
+    for query in [
+        format!("_id=[\"{id}\"]"),
+        format!("_id={id}&name={odd}"),
+        format!("_id={id}&name=[\"<\\\"a|b\\\">{{`^\\\\}}ü\"]"),
+        format!("_id={id}&sortBy={{\"field\":\"name\",\"type\":\"desc\"}}"),
+    ] {
+        let answer = app.raw("GET", format!("/client-contact?{query}"), &[], "").await;
+
+        assert_eq!(answer.expect(200).contacts(), std::slice::from_ref(&contact), "{query}");
+    }
+}

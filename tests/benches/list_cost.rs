@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use contacts::engine::{Engine, Storage};
+use contacts::engine::{Engine, Missing, Storage};
 use contacts::lifelike::Lifelike;
 use contacts::seed;
 use contacts::serve::{self, Running};
@@ -121,8 +121,9 @@ struct Size {
 
 async fn measure(size: u64) -> Result<Size, Failure> {
     let folder = tempfile::tempdir()?;
-    let engine = Engine::start(Storage::Folder(folder.path().to_owned()), 0).await?;
-    let endpoint = engine.endpoint().to_owned();
+    let engine =
+        Engine::start(Storage::Folder(folder.path().to_owned(), Missing::MakeAll), Some(([127, 0, 0, 1], 0).into())).await?;
+    let endpoint = engine.endpoint().ok_or("the engine listens on a port")?;
     let begun = Timestamp::now();
     let fill = |count| seed::Options {
         count,

@@ -17,7 +17,7 @@ async fn call_across_a_freeze(function: Function) -> Option<(Vec<Passed>, Durati
     let app = App::here().await?;
     let caller = app.caller("acme", &["company1"], "ann").await;
     let id = caller.add(contact()).await.id();
-    let proxy = SilentProxy::start(&app.running().dynamodb_endpoint).await;
+    let proxy = SilentProxy::start(app.dynamodb_endpoint()).await;
     let mut process = FunctionProcess::start(&binary(function), &environment(&app, &proxy.endpoint)).await;
     let event = event(caller.key.as_deref(), &id, Some(&json!({"title": "Director"})));
     assert_eq!(outcome(&process.invoke(&event).await), "200");

@@ -9,7 +9,7 @@ async fn a_handler_that_panics_answers_500_and_the_next_call_is_served() {
     let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["company1"], "ann").await;
     let binary = testkit::binary("panicking-function", env!("CARGO_BIN_EXE_panicking-function-under-test"));
-    let mut function = FunctionProcess::start(&binary, &environment(&app, &app.running().dynamodb_endpoint)).await;
+    let mut function = FunctionProcess::start(&binary, &environment(&app, app.dynamodb_endpoint())).await;
 
     for (id, expected) in
         [("fine", "200"), ("panic", "500 Internal server error"), ("panic", "500 Internal server error"), ("fine", "200")]

@@ -62,7 +62,7 @@ async fn the_events_are_answered_as_they_are() {
     let Some(app) = App::here().await else { return };
     let running = app.running();
     sample::store(&running.client, &running.contacts_table, &running.api_keys_table).await.unwrap();
-    let mut environment = environment(&[("DynamoDbEndpoint", &running.dynamodb_endpoint)]);
+    let mut environment = environment(&[("DynamoDbEndpoint", app.dynamodb_endpoint())]);
     assert_eq!(environment["CONTACTS_TABLE"], "ContactsTable");
     assert_eq!(environment["API_KEYS_TABLE"], "ApiKeysTable");
     // On another engine than the embedded one, the test's tables have names of their own.
@@ -104,7 +104,7 @@ async fn an_empty_endpoint_is_none() {
     let id = caller.add(contact()).await.id();
     let mut environment = crate::environment(&app, "");
     // What the SDK goes by when there is no endpoint for DynamoDB alone.
-    environment.insert("AWS_ENDPOINT_URL".to_owned(), app.running().dynamodb_endpoint.clone());
+    environment.insert("AWS_ENDPOINT_URL".to_owned(), app.dynamodb_endpoint().to_owned());
 
     let mut process = FunctionProcess::start(&binary(Function::GetClientContact), &environment).await;
 

@@ -146,12 +146,20 @@ impl App {
     async fn sibling_of(&self, options: Options) -> App {
         let running = self.running();
         let options = Options {
-            dynamodb_endpoint: Some(running.dynamodb_endpoint.clone()),
+            dynamodb_endpoint: running.dynamodb_endpoint.clone(),
             contacts_table: Some(running.contacts_table.clone()),
             api_keys_table: Some(running.api_keys_table.clone()),
             ..options
         };
         App::serving(options, false).await
+    }
+
+    /// Where other programs reach the engine.
+    ///
+    /// # Panics
+    /// When they cannot.
+    pub fn dynamodb_endpoint(&self) -> &str {
+        self.running().dynamodb_endpoint.as_deref().expect("the engine has a port")
     }
 
     /// What runs in this process.
@@ -216,7 +224,7 @@ impl Drop for App {
     fn drop(&mut self) {
         let Some(running) = self.running.take_if(|_| self.leaves_nothing) else { return };
         let tables = [running.contacts_table.clone(), running.api_keys_table.clone()];
-        let endpoint = running.dynamodb_endpoint.clone();
+        let Some(endpoint) = running.dynamodb_endpoint.clone() else { return };
         // A client of another runtime's is no use in this one.
         let cleaning = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
@@ -246,13 +254,13 @@ async fn keys_client() -> Client {
 }
 
 /// Says that this test is skipped, past the test harness, which would keep it to itself.
-fn skip(why: &str) {
+pub fn skip(why: &str) {
     let test = thread::current().name().unwrap_or_default().to_owned();
     writeln!(io::stderr(), "skipped: {test} {why}").ok();
 }
 
 fn free_ports() -> Options {
-    Options { port: 0, dynamodb_port: 0, ..Options::default() }
+    Options { port: 0, dynamodb_port: Some(0), ..Options::default() }
 }
 
 fn http() -> reqwest::Client {

@@ -28,7 +28,7 @@ mod raw;
 mod silent_proxy;
 
 pub use answer::Answer;
-pub use app::App;
+pub use app::{App, skip};
 pub use caller::{Caller, Request};
 pub use contact::{Contact, ContactBody, contact, is_object_id, millis};
 pub use function::{FunctionProcess, binary};

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
@@ -20,6 +21,7 @@ pub struct Program {
     folder: Option<PathBuf>,
     log: Option<&'static str>,
     variables: Vec<(&'static str, Option<String>)>,
+    open_files: Option<u32>,
 }
 
 /// How a program ended.
@@ -48,7 +50,7 @@ pub struct Serving {
 impl Program {
     /// The program in this file.
     pub fn new(file: &'static str) -> Program {
-        Program { file, arguments: Vec::new(), folder: None, log: None, variables: Vec::new() }
+        Program { file, arguments: Vec::new(), folder: None, log: None, variables: Vec::new(), open_files: None }
     }
 
     /// With these arguments.
@@ -58,10 +60,10 @@ impl Program {
         self
     }
 
-    /// `serve` on free ports over the contacts in this folder.
+    /// `serve` on a free port over the contacts in this folder.
     #[must_use]
     pub fn serve(self, data: &Path) -> Program {
-        self.with(&["serve", "--port", "0", "--dynamodb-port", "0", "--data", data.to_str().expect("a folder's name is text")])
+        self.with(&["serve", "--port", "0", "--data", data.to_str().expect("a folder's name is text")])
     }
 
     /// Started in this folder.
@@ -90,6 +92,12 @@ impl Program {
         self
     }
 
+    /// With at most this many open files.
+    #[must_use]
+    pub fn with_open_files(self, open_files: u32) -> Program {
+        Program { open_files: Some(open_files), ..self }
+    }
+
     /// Runs it to its end.
     pub async fn run(self) -> Finished {
         let (child, output, errors) = self.start();
@@ -109,9 +117,25 @@ impl Program {
         Serving { ready, url, child, output, errors }
     }
 
+    /// Starts it and, after this time, ends it as a failing machine does, whatever it is doing then.
+    pub async fn kill_after(self, time: Duration) -> Finished {
+        let (mut child, output, errors) = self.start();
+        tokio::time::sleep(time).await;
+        // It may have ended by itself.
+        child.start_kill().ok();
+        finish(child, output, &errors).await
+    }
+
     fn start(self) -> (Child, BufReader<ChildStdout>, NamedTempFile) {
         let errors = NamedTempFile::new().expect("a file for the standard error");
-        let mut command = Command::new(self.file);
+        let mut command = match self.open_files {
+            None => Command::new(self.file),
+            Some(most) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\""), self.file]);
+                shell
+            }
+        };
         command.args(self.arguments).env_remove("RUST_LOG").envs(self.log.map(|log| ("RUST_LOG", log)));
         for (name, value) in self.variables {
             match value {
@@ -142,6 +166,11 @@ impl Serving {
         }
     }
 
+    /// The process's id.
+    pub fn process(&self) -> u32 {
+        self.child.id().expect("the process is there")
+    }
+
     /// Ends the process as a failing machine does: with SIGKILL.
     pub async fn kill(mut self) -> Finished {
         self.child.start_kill().expect("the process is there");
@@ -150,7 +179,7 @@ impl Serving {
 
     /// Sends it a signal that it can act on, such as `TERM`, and returns when it has ended.
     pub async fn signal(self, signal: &str) -> Finished {
-        let process = self.child.id().expect("the process is there");
+        let process = self.process();
         // A shell has this built in; there need not be such a program.
         let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {process}")]).status().await;
         assert!(sent.is_ok_and(|status| status.success()), "{signal} can be sent");

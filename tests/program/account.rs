@@ -48,7 +48,7 @@ async fn the_credential_process_of_a_profile_is_asked() {
     fs::write(home.path().join(".aws/config"), config).unwrap();
 
     let listed = list(home.path(), &app.running().api_keys_table)
-        .with_variable("AWS_ENDPOINT_URL_DYNAMODB", app.running().dynamodb_endpoint.clone())
+        .with_variable("AWS_ENDPOINT_URL_DYNAMODB", app.dynamodb_endpoint())
         .run()
         .await;
 

@@ -6,9 +6,12 @@ use testkit::Program;
 
 mod account;
 mod crash;
+mod data_folder;
 mod keys;
 mod logs;
 mod serve;
+mod slow_clients;
+mod web_page;
 
 /// The program, which Cargo has built for these tests.
 fn contacts() -> Program {

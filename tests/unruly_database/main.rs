@@ -41,13 +41,13 @@ struct Database {
 
 impl Database {
     async fn start() -> Self {
-        let options = Options { memory: true, port: 0, dynamodb_port: 0, ..Options::default() };
+        let options = Options { memory: true, port: 0, dynamodb_port: Some(0), ..Options::default() };
         Self { running: serve::start(options).await.expect("the engine starts") }
     }
 
     /// A new instance of the list function, which reaches the engine through `trouble`.
     async fn instance(&self, trouble: &Arc<Trouble>, list: ListConfig) -> Instance {
-        let endpoint = proxy(self.running.dynamodb_endpoint.clone(), Arc::clone(trouble)).await;
+        let endpoint = proxy(self.running.dynamodb_endpoint.clone().unwrap(), Arc::clone(trouble)).await;
         let config = Config {
             contacts_table: self.running.contacts_table.clone(),
             api_keys_table: self.running.api_keys_table.clone(),

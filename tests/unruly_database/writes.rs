@@ -120,7 +120,7 @@ async fn a_first_try_that_arrives_late_undoes_nothing() {
 
     let ours = update(&store, id, json!({"title": "ours"}), &Precondition::None).await.unwrap();
     let theirs = database.entitle(id, "theirs").await;
-    let effects = trouble.held_requests_arrive_at(&database.running.dynamodb_endpoint).await;
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
 
     assert_eq!((ours.version, ours.title.as_deref()), (2, Some("ours")));
     assert_eq!(effects, [false]);
@@ -134,7 +134,7 @@ async fn a_first_try_that_arrives_before_the_second_is_the_one_that_counts() {
     let store = store(&database, &trouble).await;
     let id = database.create("contact").await.id;
     trouble.fates("UpdateItem", [Fate::Held]);
-    let (held, endpoint) = (Arc::clone(&trouble), database.running.dynamodb_endpoint.clone());
+    let (held, endpoint) = (Arc::clone(&trouble), database.running.dynamodb_endpoint.clone().unwrap());
     before_request(&trouble, "UpdateItem", 2, move || {
         let (held, endpoint) = (Arc::clone(&held), endpoint.clone());
         async move { assert_eq!(held.held_requests_arrive_at(&endpoint).await, [true]) }.boxed()
@@ -244,7 +244,7 @@ async fn a_create_with_a_key_whose_answer_is_lost_makes_one_contact() {
 
     let created = store.create_once(&Meter::default(), "local", new_contact(), &key).await.unwrap();
     let replayed = store.create_once(&Meter::default(), "local", new_contact(), &key).await.unwrap();
-    let effects = trouble.held_requests_arrive_at(&database.running.dynamodb_endpoint).await;
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
 
     let Creation::Created(created) = created else { panic!("{created:?}") };
     assert_eq!(database.there(created.id).await.as_ref(), Some(&created));
@@ -320,7 +320,7 @@ async fn unavailable_means_that_nothing_was_changed_and_otherwise_the_outcome_is
     trouble.fate(|_, _| Fate::Held);
     let unanswered = change().await;
     assert!(matches!(unanswered, Err(Error::OutcomeUnknown(_))), "{unanswered:?}");
-    let effects = trouble.held_requests_arrive_at(&database.running.dynamodb_endpoint).await;
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
     assert_eq!(effects.iter().filter(|&&effect| effect).count(), 1, "of all that arrive, one is applied: {effects:?}");
 }
 
@@ -336,7 +336,7 @@ async fn a_refusal_after_a_lost_try_is_final_only_when_that_try_cannot_be_applie
     rivals_before_update(&trouble, &database, 2, gone, &["theirs"]);
     let refused = update(&store, gone, json!({"title": "ours"}), &Precondition::Versions(vec![0])).await;
     assert!(matches!(refused, Err(Error::VersionConflict { current: 1 })), "{refused:?}");
-    assert_eq!(trouble.held_requests_arrive_at(&database.running.dynamodb_endpoint).await, [false]);
+    assert_eq!(trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await, [false]);
 
     // The wanted version is still to come, so that the first try can be applied yet.
     let coming = database.create("contact").await.id;

@@ -1,0 +1,103 @@
+//! A data folder: made, locked, and looked through for damage before the engine opens the database in it.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use dynoxide::Database;
+use rusqlite::{Connection, ErrorCode};
+
+use super::EngineError;
+use super::operations::is_damage;
+use super::wal;
+
+/// The database in a data folder.
+const DATABASE: &str = "contacts.db";
+
+/// How large a database is looked through as a whole before it is opened. That takes about a second for every 500 MB; in a larger
+/// one, damage shows when it is read.
+const LOOKED_THROUGH: u64 = 256 * 1024 * 1024;
+
+/// What to do when a data folder is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it, and the folders above it.
+    MakeAll,
+    /// Make it in a folder that is there.
+    MakeOne,
+    /// Fail: there is nothing to be read in a new one.
+    Fail,
+}
+
+/// An open data folder.
+pub(super) struct Folder {
+    pub(super) database: Database,
+    pub(super) file: PathBuf,
+    /// Nobody else opens the folder for as long as this lives.
+    pub(super) lock: File,
+}
+
+/// Opens the database in a folder, and locks the folder.
+pub(super) fn open(folder: &Path, missing: Missing) -> Result<Folder, EngineError> {
+    let file = folder.join(DATABASE);
+    let failed = |source| EngineError::Folder { folder: folder.to_owned(), source };
+    // Contacts are personal data: a new folder is its owner's alone.
+    match (missing, fs::metadata(folder)) {
+        (Missing::Fail, _) => {
+            if !file.try_exists().map_err(failed)? {
+                return Err(EngineError::NoDatabase { folder: folder.to_owned() });
+            }
+        }
+        (Missing::MakeOne, Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().mode(0o700).create(folder).map_err(failed)?;
+        }
+        (Missing::MakeOne, found) => {
+            found.map_err(failed)?;
+        }
+        (Missing::MakeAll, _) => fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?,
+    }
+    let lock = lock(folder)?;
+    let incomplete = wal::incomplete(&file).map_err(failed)?;
+    look_through(&file)?;
+    let database = Database::new(&file.to_string_lossy()).map_err(|error| match is_damage(&error) {
+        true => EngineError::Damaged { file: file.clone() },
+        false => EngineError::Database { place: file.display().to_string(), reason: error.to_string() },
+    })?;
+    if let Some(bytes) = incomplete {
+        tracing::warn!(
+            "The last {bytes} bytes of {}-wal are no complete change and are left out. After a crash that is a change which was never \
+             acknowledged; if the file was copied or cut, what was changed last is missing.",
+            file.display()
+        );
+    }
+    Ok(Folder { database, file, lock })
+}
+
+/// Locks a folder. The engine itself would let two processes open it, and each would go by what it remembers.
+fn lock(folder: &Path) -> Result<File, EngineError> {
+    let failed = |source| EngineError::Folder { folder: folder.to_owned(), source };
+    let lock = File::options().create(true).append(true).open(folder.join("lock")).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(EngineError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Looks for damage that would otherwise show in the middle of a call.
+fn look_through(file: &Path) -> Result<(), EngineError> {
+    let Ok(found) = fs::metadata(file) else { return Ok(()) };
+    let checked = Connection::open(file).and_then(|connection| {
+        let check = if found.len() <= LOOKED_THROUGH { "PRAGMA quick_check(1)" } else { "PRAGMA schema_version" };
+        connection.query_row(check, [], |row| Ok(row.get::<_, String>(0).unwrap_or_else(|_| "ok".to_owned())))
+    });
+    match checked {
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(_) => Err(EngineError::Damaged { file: file.to_owned() }),
+        Err(error) => match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Err(EngineError::Damaged { file: file.to_owned() }),
+            _ => Err(EngineError::Database { place: file.display().to_string(), reason: error.to_string() }),
+        },
+    }
+}
