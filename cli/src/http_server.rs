@@ -326,7 +326,7 @@ mod tests {
             Response::new(Body::from([target.as_bytes(), b" ", &received.body].concat()))
         };
         let mut server = JoinSet::new();
-        server.spawn(serve(listener, limits, move |received| echo(received), std::future::pending()));
+        server.spawn(serve(listener, limits, echo, std::future::pending()));
         (address, server)
     }
 

@@ -295,3 +295,99 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     let chain: Vec<_> = iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
     chain.join(": ").split_whitespace().collect::<Vec<_>>().join(" ").trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use aws_sdk_dynamodb::types::AttributeValue;
+
+    use super::*;
+    use crate::engine::{Engine, Storage};
+    use crate::template::{self, Template};
+
+    /// Makes the table of contacts what a template declares.
+    async fn prepare_contacts(client: &Client, template: &str) -> Result<(), TableError> {
+        let template = Template::parse(template).unwrap();
+        let contacts = template.tables.iter().find(|table| table.logical_id == "ContactsTable").unwrap();
+        prepare(client, &[(contacts, "contacts")]).await
+    }
+
+    /// All that an index holds of a tenant, each item as the sorted names of its attributes.
+    async fn held(client: &Client, index: &str) -> Vec<Vec<String>> {
+        let query = client.query().table_name("contacts").index_name(index).key_condition_expression("tenant = :t");
+        let found = query.expression_attribute_values(":t", AttributeValue::S("t".into())).send().await.unwrap();
+        let names = |item: &HashMap<String, AttributeValue>| {
+            let mut names: Vec<_> = item.keys().cloned().collect();
+            names.sort();
+            names
+        };
+        found.items().iter().map(names).collect()
+    }
+
+    #[tokio::test]
+    async fn a_new_template_changes_the_indexes_and_no_item() {
+        // Whatever else the template of today projects.
+        const OLD: &str = "- disabled\n";
+        const NEW: &str = "- disabled\n              - extra_info\n";
+        const OLD_INDEXES: &str = "      GlobalSecondaryIndexes:\n";
+        const NEW_INDEXES: &str = "      GlobalSecondaryIndexes:\n        \
+            - IndexName: sparse-index\n          \
+              KeySchema: [{ AttributeName: tenant, KeyType: HASH }, { AttributeName: sparse, KeyType: RANGE }]\n          \
+              Projection: { ProjectionType: KEYS_ONLY }\n";
+        const OLD_ATTRIBUTES: &str = "- { AttributeName: updatedAt, AttributeType: \"N\" }\n";
+        const NEW_ATTRIBUTES: &str = "- { AttributeName: updatedAt, AttributeType: \"N\" }\n        \
+            - { AttributeName: sparse, AttributeType: S }\n";
+        let replaced = |source: &str, old: &str, new: &str| {
+            assert!(source.contains(old), "{old} is not in the template");
+            source.replacen(old, new, 1)
+        };
+        let newer = replaced(template::SOURCE, OLD, NEW);
+        let newer = replaced(&replaced(&newer, OLD_INDEXES, NEW_INDEXES), OLD_ATTRIBUTES, NEW_ATTRIBUTES);
+        let engine = Engine::start(Storage::Memory, None).await.unwrap();
+        let client = engine.client();
+        prepare_contacts(&client, template::SOURCE).await.unwrap();
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        for (id, sparse) in [("a", None), ("b", Some("1"))] {
+            let item = [
+                ("tenant", text("t")),
+                ("_id", text(id)),
+                ("updatedAt", AttributeValue::N("1".into())),
+                ("extra_info", text("x")),
+            ];
+            let item = item.into_iter().chain(sparse.map(|sparse| ("sparse", text(sparse))));
+            let item = item.map(|(name, value)| (name.to_owned(), value)).collect();
+            client.put_item().table_name("contacts").set_item(Some(item)).send().await.unwrap();
+        }
+
+        // The second time there is nothing to do.
+        for _ in 0..2 {
+            prepare_contacts(&client, &newer).await.unwrap();
+            assert_eq!(held(&client, "updatedAt-index").await, [["_id", "extra_info", "tenant", "updatedAt"]; 2]);
+            assert_eq!(held(&client, "sparse-index").await, [["_id", "sparse", "tenant"]]);
+        }
+        // An older version makes its own index what it needs, and leaves the one that it does not know.
+        prepare_contacts(&client, template::SOURCE).await.unwrap();
+        assert_eq!(held(&client, "updatedAt-index").await, [["_id", "tenant", "updatedAt"]; 2]);
+        assert_eq!(held(&client, "sparse-index").await.len(), 1);
+        let all = client.scan().table_name("contacts").send().await.unwrap();
+        assert_eq!(all.items().iter().map(HashMap::len).sum::<usize>(), 4 + 5);
+        engine.stop().await;
+    }
+
+    #[tokio::test]
+    async fn another_key_is_refused() {
+        let engine = Engine::start(Storage::Memory, None).await.unwrap();
+        prepare_contacts(&engine.client(), template::SOURCE).await.unwrap();
+        let other = template::SOURCE.replace("_id", "id");
+
+        let refused = prepare_contacts(&engine.client(), &other).await.unwrap_err().to_string();
+
+        assert_eq!(
+            refused,
+            "the table contacts has the key tenant, _id where this version needs tenant, id; use the version that made it, or another \
+             data folder or table prefix"
+        );
+        engine.stop().await;
+    }
+}

@@ -15,8 +15,8 @@ use super::wal;
 /// The database in a data folder.
 const DATABASE: &str = "contacts.db";
 
-/// How large a database is looked through as a whole before it is opened. That takes about a second for every 500 MB; in a larger
-/// one, damage shows when it is read.
+/// How large a database is looked through as a whole before it is opened, which takes 0.15 seconds for 100 MB. In a larger one,
+/// damage shows when it is read.
 const LOOKED_THROUGH: u64 = 256 * 1024 * 1024;
 
 /// What to do when a data folder is not there.

@@ -10,9 +10,10 @@ pub(super) struct Escaper {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum State {
     /// Before the first space of a request line.
+    #[default]
     Method,
     Target,
     Version,
@@ -27,13 +28,7 @@ enum State {
     Rest,
 }
 
-impl Default for State {
-    fn default() -> State {
-        State::Method
-    }
-}
-
-/// How much of a header is kept: enough for the longest that matters.
+/// How much of a header is kept: enough for any length that somebody means.
 const KEPT: usize = 64;
 
 impl Escaper {
@@ -105,7 +100,8 @@ fn framing(line: &[u8]) -> Framing {
         return Framing::None;
     }
     let length = str::from_utf8(value.trim_ascii()).ok().and_then(|length| length.parse().ok());
-    length.map_or(Framing::Unknown, Framing::Length)
+    // What may have been cut says nothing.
+    length.filter(|_| line.len() < KEPT).map_or(Framing::Unknown, Framing::Length)
 }
 
 /// Whether RFC 3986 has no place for a byte. Control characters and spaces stay what they are, a malformed request.
@@ -142,6 +138,10 @@ mod tests {
             (
                 "PUT /\" HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /\" HTTP/1.1\r\n",
                 "PUT /%22 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /\" HTTP/1.1\r\n",
+            ),
+            (
+                "PUT / HTTP/1.1\r\ncontent-length:                                                 12\r\n\r\nGET /\" HTTP/1.1\r\n",
+                "PUT / HTTP/1.1\r\ncontent-length:                                                 12\r\n\r\nGET /\" HTTP/1.1\r\n",
             ),
             (
                 "PUT / HTTP/1.1\r\ncontent-length: x\r\n\r\nGET /\" HTTP/1.1\r\n",
