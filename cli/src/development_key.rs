@@ -92,7 +92,8 @@ pub async fn kept(keys: &KeyAdmin, file: &Path) -> Result<ApiKey, DevelopmentKey
     }
 }
 
-/// A development key in a DynamoDB that other programs use too: it is removed at the end, and expires when this program dies before.
+/// A development key in a DynamoDB that other programs use too: it is removed at the end, and expires when this program dies
+/// before.
 #[derive(Debug)]
 pub struct Lease {
     keys: KeyAdmin,

@@ -1,9 +1,9 @@
 //! The embedded DynamoDB engine.
 //!
-//! It listens on no TCP port unless it is asked to, because every web page in the user's browser can reach such a port; docs/adr/0013
-//! has the ways that lead to it. The engine answers requests on the thread that asks, in SQLite, under one lock. It therefore gets a
-//! thread and a runtime of its own, so that it never holds up the API's. What it has acknowledged survives the death of the process and
-//! a loss of power: SQLite syncs its write-ahead log with every change.
+//! It listens on no TCP port unless it is asked to, because every web page in the user's browser can reach such a port;
+//! docs/adr/0013 has the ways that lead to it. The engine answers requests on the thread that asks, in SQLite, under one lock. It
+//! therefore gets a thread and a runtime of its own, so that it never holds up the API's. What it has acknowledged survives the
+//! death of the process and a loss of power: SQLite syncs its write-ahead log with every change.
 
 mod folder;
 mod operations;
@@ -101,7 +101,10 @@ pub enum EngineError {
         folder: PathBuf,
     },
     /// The database in the folder is not sound.
-    #[error("The database {} is damaged: put a copy of its folder in its place, or move the folder away to begin with an empty one.", file.display())]
+    #[error(
+        "The database {} is damaged: put a copy of its folder in its place, or move the folder away to begin with an empty one.",
+        file.display()
+    )]
     Damaged {
         /// The database.
         file: PathBuf,
@@ -120,7 +123,8 @@ pub enum EngineError {
 }
 
 impl Engine {
-    /// Starts an engine and returns when it answers. With an address, whose port can be 0 for any that is free, it also listens there.
+    /// Starts an engine and returns when it answers. With an address, whose port can be 0 for any that is free, it also listens
+    /// there.
     ///
     /// # Errors
     /// When the address cannot be used, or the folder cannot be used, is damaged or is open in another process.
@@ -320,7 +324,8 @@ fn listen(socket: &Path) -> Option<UnixListener> {
         Ok(listener) => Some(listener),
         Err(error) => {
             tracing::warn!(
-                "`contacts keys` and `contacts seed` cannot use this folder while it is served: the socket {} cannot be made ({error}).",
+                "`contacts keys` and `contacts seed` cannot use this folder while it is served: the socket {} cannot be made \
+                 ({error}).",
                 socket.display()
             );
             None

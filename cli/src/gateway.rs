@@ -1,5 +1,5 @@
-//! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, hand it the event, give its answer
-//! back.
+//! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, hand it the event, give its
+//! answer back.
 //!
 //! It has no behaviour of the API's own. Its one liberty is the development key, which it can add to requests that come without
 //! credentials, unless a web page of another site may have sent them.
@@ -98,8 +98,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway with the template's routes, at an address. The user's own requests get `development_key`, when there is one and they
-    /// have no credentials.
+    /// A gateway with the template's routes, at an address. The user's own requests get `development_key`, when there is one and
+    /// they have no credentials.
     ///
     /// # Errors
     /// When the template names a function that is not part of this program.

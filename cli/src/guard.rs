@@ -1,8 +1,9 @@
 //! Which requests may come from a web page, and so are not trusted as the user's own.
 //!
 //! Whatever page a user visits can send requests to this machine. What it cannot do is leave out or forge `Origin` and `Host`: a
-//! browser sends `Origin` with every request that could change something, and `Host` always, with the name that the page used. A name
-//! that an attacker makes resolve to this machine (DNS rebinding) therefore shows in `Host`; a number or `localhost` cannot be made to.
+//! browser sends `Origin` with every request that could change something, and `Host` always, with the name that the page used. A
+//! name that an attacker makes resolve to this machine (DNS rebinding) therefore shows in `Host`; a number or `localhost` cannot
+//! be made to.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -47,7 +48,8 @@ pub fn check_api(parts: &Parts, server: SocketAddr) -> Result<(), Foreign> {
     Ok(())
 }
 
-/// Checks that a request to the engine comes from no browser at all. Containers reach it by other addresses than this machine's own.
+/// Checks that a request to the engine comes from no browser at all. Containers reach it by other addresses than this machine's
+/// own.
 ///
 /// # Errors
 /// What makes it foreign.
@@ -94,7 +96,8 @@ fn is_own(authority: &Authority, server: SocketAddr) -> bool {
     is_here && port == Some(server.port())
 }
 
-/// Whether a host is a number, `localhost`, or a name under `.internal`, which nobody can register (such as `host.docker.internal`).
+/// Whether a host is a number, `localhost`, or a name under `.internal`, which nobody can register (such as
+/// `host.docker.internal`).
 fn is_no_public_name(authority: &Authority) -> bool {
     address(authority).is_some() || is_localhost(authority) || authority.host().to_ascii_lowercase().ends_with(".internal")
 }

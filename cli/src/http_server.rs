@@ -1,7 +1,7 @@
 //! An HTTP/1.1 server for the gateway and the engine, which no client can keep busy by being slow.
 //!
-//! It reads a whole request before it hands it on, within time limits, and it serves a limited number of connections at once: when all
-//! are taken, the one that has kept the server waiting longest is closed for the next.
+//! It reads a whole request before it hands it on, within time limits, and it serves a limited number of connections at once:
+//! when all are taken, the one that has kept the server waiting longest is closed for the next.
 
 mod target;
 
@@ -111,8 +111,8 @@ where
     while connections.join_next().await.is_some() {}
 }
 
-/// Closes the connection that has kept the server waiting longest, if that is longer than `patience`. Returns after which time to look
-/// again.
+/// Closes the connection that has kept the server waiting longest, if that is longer than `patience`. Returns after which time to
+/// look again.
 fn make_room(places: &HashMap<task::Id, Arc<Place>>, patience: Duration) -> Duration {
     let waiting = places.values().filter_map(|place| place.waiting_since().map(|since| (since, place)));
     match waiting.min_by_key(|(since, _)| *since) {

@@ -1,7 +1,7 @@
 //! `contacts`: serves the client-contact API on this machine.
 //!
-//! Its exit code is 0 when it did what it was asked to, or was asked to stop; 1 when it could not; 2 when the command line is wrong;
-//! and 3 when the data folder or DynamoDB cannot be used.
+//! Its exit code is 0 when it did what it was asked to, or was asked to stop; 1 when it could not; 2 when the command line is
+//! wrong; and 3 when the data folder or DynamoDB cannot be used.
 
 use std::error::Error;
 use std::io::{self, Write as _};

@@ -329,8 +329,8 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-/// Makes the tables of a local DynamoDB what the template says, and looks for those of an account. Each has its logical id in front
-/// of its name.
+/// Makes the tables of a local DynamoDB what the template says, and looks for those of an account. Each has its logical id in
+/// front of its name.
 async fn prepare_tables(
     client: &Client,
     is_account: bool,

@@ -1,9 +1,9 @@
-//! Makes the tables of a local DynamoDB what the template declares: missing ones are created, and those that another version of the
-//! template made are brought up to date.
+//! Makes the tables of a local DynamoDB what the template declares: missing ones are created, and those that another version of
+//! the template made are brought up to date.
 //!
-//! An index can be made anew at any time, because all that it holds is in its table. So one that is missing, or has another key or
-//! projection, is dropped and built again; whoever ends the program in between finds it missing the next time. What would change the
-//! items themselves is refused.
+//! An index can be made anew at any time, because all that it holds is in its table. So one that is missing, or has another key
+//! or projection, is dropped and built again; whoever ends the program in between finds it missing the next time. What would
+//! change the items themselves is refused.
 
 use std::error::Error;
 use std::iter;
@@ -48,7 +48,8 @@ pub enum TableError {
     },
     /// The table is another one than the template declares, and its items would have to change to make it that.
     #[error(
-        "the table {table} has {found} where this version needs {needed}; use the version that made it, or another data folder or table prefix"
+        "the table {table} has {found} where this version needs {needed}; use the version that made it, or another data folder \
+         or table prefix"
     )]
     Different {
         /// The table's name.
@@ -385,8 +386,8 @@ mod tests {
 
         assert_eq!(
             refused,
-            "the table contacts has the key tenant, _id where this version needs tenant, id; use the version that made it, or another \
-             data folder or table prefix"
+            "the table contacts has the key tenant, _id where this version needs tenant, id; use the version that made it, or \
+             another data folder or table prefix"
         );
         engine.stop().await;
     }

@@ -66,8 +66,8 @@ pub(super) fn open(folder: &Path, missing: Missing) -> Result<Folder, EngineErro
     })?;
     if let Some(bytes) = incomplete {
         tracing::warn!(
-            "The last {bytes} bytes of {}-wal are no complete change and are left out. After a crash that is a change which was never \
-             acknowledged; if the file was copied or cut, what was changed last is missing.",
+            "The last {bytes} bytes of {}-wal are no complete change and are left out. After a crash that is a change which \
+             was never acknowledged; if the file was copied or cut, what was changed last is missing.",
             file.display()
         );
     }

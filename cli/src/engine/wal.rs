@@ -1,7 +1,7 @@
 //! Whether SQLite's write-ahead log ends in the middle of a change.
 //!
-//! SQLite leaves such an end out without a word: behind a crash it is a change that was never acknowledged. The format is documented at
-//! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
+//! SQLite leaves such an end out without a word: behind a crash it is a change that was never acknowledged. The format is
+//! documented at <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,10 +1,10 @@
 //! Escapes what a request's target must not have, and some clients send all the same.
 //!
-//! Browsers and `curl -g` send `"`, `<` or `>` in a query as they are. API Gateway takes such a request, `http::Uri` does not. So these
-//! bytes are percent-encoded before the HTTP parser sees them, which changes nothing for whoever decodes the target.
+//! Browsers and `curl -g` send `"`, `<` or `>` in a query as they are. API Gateway takes such a request, `http::Uri` does not. So
+//! these bytes are percent-encoded before the HTTP parser sees them, which changes nothing for whoever decodes the target.
 
-/// Follows the bytes of a connection, as far as it takes to know which are a request's target. The HTTP parser behind it checks them:
-/// what is not HTTP goes through as it is.
+/// Follows the bytes of a connection, as far as it takes to know which are a request's target. The HTTP parser behind it checks
+/// them: what is not HTTP goes through as it is.
 #[derive(Debug, Default)]
 pub(super) struct Escaper {
     state: State,
