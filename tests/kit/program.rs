@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::caller::Caller;
+use crate::poll::eventually;
 
 /// The program, with what to call it with.
 #[derive(Clone, Debug)]
@@ -117,9 +118,13 @@ impl Program {
         Serving { ready, url, child, output, errors }
     }
 
-    /// Starts it and, after this time, ends it as a failing machine does, whatever it is doing then.
-    pub async fn kill_after(self, time: Duration) -> Finished {
+    /// Starts it and, this time after it has logged `text`, ends it as a failing machine does, whatever it is doing then.
+    ///
+    /// # Panics
+    /// When it does not log that within a minute.
+    pub async fn kill_after(self, text: &str, time: Duration) -> Finished {
         let (mut child, output, errors) = self.start();
+        eventually(text, async || read(errors.path()).contains(text).then_some(())).await;
         tokio::time::sleep(time).await;
         // It may have ended by itself.
         child.start_kill().ok();

@@ -1,9 +1,12 @@
 //! Clients that begin a request and do not go on.
 
+use std::time::Duration;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use testkit::{contact, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::contacts;
 
@@ -33,7 +36,8 @@ async fn half_requests_do_not_keep_others_out() {
     }
     let caller = serving.caller(None);
     let created = eventually("an answer", async || {
-        caller.request(reqwest::Method::POST, "/client-contact").json(&contact()).try_send().await.ok()
+        let request = caller.request(reqwest::Method::POST, "/client-contact").json(&contact());
+        timeout(Duration::from_secs(30), request.try_send()).await.ok()?.ok()
     })
     .await;
 
