@@ -129,7 +129,7 @@ fn integration_meta(random: &mut Random) -> Option<JsonObject> {
         1 => serde_json::json!({ "crm_id": code, "source": "import", "score": random.below(1_000) as f64 / 10.0 }),
         _ => serde_json::json!({ "route": { "code": format!("R{code}"), "day": random.below(7), "stop": random.below(40) } }),
     };
-    to_raw_value(&meta).and_then(|text| JsonObject::parse(&text)).ok()
+    JsonObject::parse(&to_raw_value(&meta).ok()?).ok()
 }
 
 /// Splitmix64. Source: <https://doi.org/10.1145/2714064.2660195>.
@@ -520,6 +520,7 @@ mod tests {
 
     use shared::body::ContactBody;
     use shared::contact::ContactJson;
+    use shared::handling::Handling;
 
     use super::*;
 
@@ -533,7 +534,7 @@ mod tests {
     fn every_contact_is_one_that_the_api_takes() {
         for contact in some(1) {
             let json = serde_json::to_vec(&ContactJson(&contact)).unwrap();
-            ContactBody::for_create(&json).unwrap();
+            ContactBody::for_create(&json, &Handling::default()).unwrap();
         }
     }
 

@@ -1,19 +1,28 @@
-//! Request bodies: from bytes to fields of which each keeps its rule, or to a sentence about the first that does not.
+//! Request bodies: from bytes to fields of which each keeps its rule, or to a sentence about each that does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::contact::{JsonObject, User, UserType};
+use crate::contact::{JsonObject, User, UserType, has_lone_surrogate};
 use crate::email;
-use crate::error::Error;
+use crate::error::{Error, Violations};
+use crate::handling::{Handling, MAXIMUM_NAMES};
 
 /// The largest request body, in bytes.
 pub const MAXIMUM_BYTES: usize = 256 * 1024;
 
 /// The largest `integration_meta`, in bytes of its JSON text without white space between tokens.
 pub const MAXIMUM_META_BYTES: usize = 64 * 1024;
+
+/// The longest name of a user's further member, in bytes: DynamoDB takes no longer one.
+/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
+const MAXIMUM_MEMBER_NAME_BYTES: usize = 65_535;
+
+/// Half of a surrogate pair is in no Unicode text, though JSON can write it.
+const LONE_SURROGATE: &str = "must not hold half of a surrogate pair, such as \\ud800";
 
 /// What a body says of a field.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +62,11 @@ impl<T> Given<T> {
         }
     }
 
-    /// Refuses `null` for a field that every contact has.
-    fn not_null(self, name: &str) -> Result<Self, Error> {
+    fn and_then<U>(self, read: impl FnOnce(T) -> Given<U>) -> Given<U> {
         match self {
-            Self::Null => Err(Error::invalid(name, "must not be null: every contact has one")),
-            given => Ok(given),
+            Self::Nothing => Given::Nothing,
+            Self::Null => Given::Null,
+            Self::Value(value) => read(value),
         }
     }
 }
@@ -82,80 +91,71 @@ pub struct ContactBody {
     pub company_namespace: Given<Vec<String>>,
 }
 
+/// What a body is for, and so what `null` means in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// `null` means not given, and `name` is required.
+    Create,
+    /// `null` clears an optional field.
+    Update,
+}
+
 impl ContactBody {
-    /// Reads the body of a create: `null` means not given, and `name` is required.
+    /// Reads the body of a create: `null` means not given, and `name` is required. Unknown members are treated as `handling` says.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] about the first member that breaks a rule, and [`Error::BodyTooLarge`].
-    pub fn for_create(body: &[u8]) -> Result<Self, Error> {
-        let body = Self::read(&Members::of(body)?)?;
-        match body.name {
-            Given::Value(_) => Ok(body),
-            Given::Nothing | Given::Null => Err(Error::invalid("name", "is required")),
-        }
+    /// [`Error::InvalidField`] about each member that breaks a rule, [`Error::MalformedJson`] and [`Error::BodyTooLarge`].
+    pub fn for_create(body: &[u8], handling: &Handling) -> Result<Self, Error> {
+        Self::read(Members::of(body)?, Purpose::Create, handling)
     }
 
-    /// Reads the body of an update: `null` clears an optional field.
+    /// Reads the body of an update: `null` clears an optional field. Unknown members are treated as `handling` says.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] about the first member that breaks a rule or is `null` though every contact has it, and
-    /// [`Error::BodyTooLarge`].
-    pub fn for_update(body: &[u8]) -> Result<Self, Error> {
-        let body = Self::read(&Members::of(body)?)?;
-        Ok(Self {
-            name: body.name.not_null("name")?,
-            creator: body.creator.not_null("creator")?,
-            company_namespace: body.company_namespace.not_null("company_namespace")?,
-            ..body
-        })
+    /// [`Error::InvalidField`] about each member that breaks a rule or is `null` though every contact has it, [`Error::MalformedJson`]
+    /// and [`Error::BodyTooLarge`].
+    pub fn for_update(body: &[u8], handling: &Handling) -> Result<Self, Error> {
+        Self::read(Members::of(body)?, Purpose::Update, handling)
     }
 
-    fn read(members: &Members) -> Result<Self, Error> {
-        members.check_server_fields()?;
-        Ok(Self {
-            creator: members.user("creator")?,
-            editor: members.user("editor")?,
-            name: members.text("name", 1_000)?.checked(|name| {
-                let blank = name.trim().is_empty();
-                if blank { Err(Error::invalid("name", "must not be empty")) } else { Ok(()) }
-            })?,
-            local_name: members.text("local_name", 1_000)?,
-            phone1: members.text("phone1", 100)?,
-            phone2: members.text("phone2", 100)?,
-            email: members.email("email")?,
-            title: members.text("title", 1_000)?,
-            extra_info: members.text("extra_info", 10_000)?,
-            disabled: members.typed("disabled", "must be true or false")?,
-            media: members.media("media")?,
-            cover_photo: members.text("cover_photo", 2_048)?,
-            integration_meta: members.meta("integration_meta")?,
-            company_namespace: members.namespaces("company_namespace")?,
-        })
+    fn read(mut members: Members, purpose: Purpose, handling: &Handling) -> Result<Self, Error> {
+        // In the order in which the documentation has them: an answer names the first that is wrong. `_id`, `createdAt`, `updatedAt` and
+        // `__v` come back in whole documents: their types are checked and nothing else.
+        members.string("_id");
+        let body = Self {
+            creator: members.of_every_contact("creator", purpose, |members, name| members.user(name)),
+            editor: members.user("editor"),
+            name: members.of_every_contact("name", purpose, Members::name),
+            local_name: members.text("local_name", 1_000),
+            title: members.text("title", 1_000),
+            phone1: members.text("phone1", 100),
+            phone2: members.text("phone2", 100),
+            email: members.email("email"),
+            extra_info: members.text("extra_info", 10_000),
+            disabled: members.typed("disabled", "must be true or false"),
+            media: members.media("media"),
+            cover_photo: members.text("cover_photo", 2_048),
+            integration_meta: members.meta("integration_meta"),
+            company_namespace: members.of_every_contact("company_namespace", purpose, Members::namespaces),
+        };
+        members.string("createdAt");
+        members.string("updatedAt");
+        members.integer("__v");
+        members.finish(handling)?;
+        Ok(body)
     }
 }
 
-impl<T> Given<T> {
-    /// Holds a value, if there is one, against a further rule.
-    fn checked(self, rule: impl FnOnce(&T) -> Result<(), Error>) -> Result<Self, Error> {
-        if let Self::Value(value) = &self {
-            rule(value)?;
-        }
-        Ok(self)
-    }
-
-    fn try_map<U>(self, change: impl FnOnce(T) -> Result<U, Error>) -> Result<Given<U>, Error> {
-        Ok(match self {
-            Self::Nothing => Given::Nothing,
-            Self::Null => Given::Null,
-            Self::Value(value) => Given::Value(change(value)?),
-        })
-    }
+/// The members of a JSON object that nobody has taken yet, each still as its text, and what was wrong with those taken. Of two members
+/// with one name the last counts.
+struct Members {
+    left: BTreeMap<String, Box<RawValue>>,
+    violations: Violations,
+    /// Members inside of others that the contact does not keep.
+    not_kept: Vec<String>,
 }
-
-/// The members of a JSON object, each still as its text; of two with one name the last counts.
-struct Members(BTreeMap<String, Box<RawValue>>);
 
 impl Members {
     fn of(body: &[u8]) -> Result<Self, Error> {
@@ -163,116 +163,196 @@ impl Members {
             return Err(Error::BodyTooLarge);
         }
         // Members stay text here, so that one that nobody asks for can hold anything, however deep.
-        serde_json::from_slice(body).map(Self).map_err(|_| Error::invalid("The request body", "must be a JSON object"))
+        let left = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(why_no_object(body, &error)))?;
+        Ok(Self { left, violations: Violations::default(), not_kept: Vec::new() })
     }
 
-    /// `_id`, `createdAt`, `updatedAt` and `__v` come back in whole documents: their types are checked and nothing else.
-    fn check_server_fields(&self) -> Result<(), Error> {
-        for name in ["_id", "createdAt", "updatedAt"] {
-            self.typed::<String>(name, "must be a string")?;
+    /// Ends the reading: what nobody took is unknown, and is ignored or refused as `handling` says.
+    fn finish(mut self, handling: &Handling) -> Result<(), Error> {
+        let unknown = self.left.into_keys().take(MAXIMUM_NAMES);
+        if handling.is_strict() {
+            unknown.for_each(|name| self.violations.add(name, "is not a field of a client contact"));
+            self.not_kept.iter().take(MAXIMUM_NAMES).for_each(|name| self.violations.add(name, "must be a string"));
+        } else {
+            handling.ignore_members(unknown.chain(self.not_kept));
         }
-        self.typed::<serde_json::Number>("__v", "must be an integer")?.checked(|number| {
-            let integer = number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|value| value.fract() == 0.0);
-            if integer { Ok(()) } else { Err(Error::invalid("__v", "must be an integer")) }
-        })?;
-        Ok(())
+        self.violations.refuse(Error::InvalidField)
     }
 
-    fn typed<T: DeserializeOwned>(&self, name: &str, rule: &str) -> Result<Given<T>, Error> {
-        match self.0.get(name) {
-            None => Ok(Given::Nothing),
-            Some(raw) if raw.get() == "null" => Ok(Given::Null),
-            Some(raw) => serde_json::from_str(raw.get()).map(Given::Value).map_err(|_| Error::invalid(name, rule)),
+    /// Takes a member that every contact has: an update cannot clear it, and a create must give `name`, for which there is no default.
+    fn of_every_contact<T>(
+        &mut self,
+        name: &'static str,
+        purpose: Purpose,
+        take: impl FnOnce(&mut Self, &'static str) -> Given<T>,
+    ) -> Given<T> {
+        let is_present = self.left.contains_key(name);
+        match (take(self, name), purpose) {
+            (Given::Null, Purpose::Update) => self.refused(name, "must not be null: every contact has one"),
+            (Given::Null, Purpose::Create) if name == "name" => self.refused(name, "is required"),
+            (Given::Nothing, Purpose::Create) if name == "name" && !is_present => self.refused(name, "is required"),
+            (given, _) => given,
         }
     }
 
-    fn text(&self, name: &str, maximum: usize) -> Result<Given<String>, Error> {
-        self.typed::<String>(name, "must be a string")?.checked(|text| {
-            if text.chars().count() <= maximum {
-                Ok(())
-            } else {
-                Err(Error::invalid(name, format!("must be at most {} characters", grouped(maximum))))
-            }
+    /// Takes a member as the type that its rule asks for.
+    fn typed<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
+        self.read(name, rule, rule)
+    }
+
+    /// Takes a member that is text or holds some.
+    fn textual<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
+        self.read(name, rule, LONE_SURROGATE)
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, name: &str, rule: &str, lone_surrogate: &str) -> Given<T> {
+        match self.left.remove(name) {
+            None => Given::Nothing,
+            Some(raw) if raw.get() == "null" => Given::Null,
+            Some(raw) => match serde_json::from_str(raw.get()) {
+                Ok(value) => Given::Value(value),
+                Err(error) => {
+                    let is_lone_surrogate = error.classify() == Category::Syntax && has_lone_surrogate(raw.get());
+                    self.refused(name, if is_lone_surrogate { lone_surrogate } else { rule })
+                }
+            },
+        }
+    }
+
+    /// Notes that a member breaks a rule.
+    fn refused<T>(&mut self, name: impl AsRef<str>, reason: impl Into<String>) -> Given<T> {
+        self.violations.add(name, reason);
+        Given::Nothing
+    }
+
+    /// Holds a value, if there is one, against a further rule.
+    fn checked<T>(&mut self, name: &str, given: Given<T>, rule: &str, keeps: impl FnOnce(&T) -> bool) -> Given<T> {
+        given.and_then(|value| if keeps(&value) { Given::Value(value) } else { self.refused(name, rule) })
+    }
+
+    fn string(&mut self, name: &str) -> Given<String> {
+        self.textual(name, "must be a string")
+    }
+
+    fn integer(&mut self, name: &str) -> Given<serde_json::Number> {
+        let rule = "must be an integer";
+        let number = self.typed::<serde_json::Number>(name, rule);
+        self.checked(name, number, rule, |number| {
+            number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|value| value.fract() == 0.0)
         })
     }
 
-    fn email(&self, name: &str) -> Result<Given<String>, Error> {
-        self.typed::<String>(name, "must be a string")?.checked(|address| {
-            if email::is_mailbox(address) {
-                Ok(())
-            } else {
-                Err(Error::invalid(name, "must be an e-mail address of at most 254 characters, such as john.smith@example.com"))
-            }
-        })
+    fn text(&mut self, name: &str, maximum: usize) -> Given<String> {
+        let text = self.string(name);
+        let rule = format!("must be at most {} characters", grouped(maximum));
+        self.checked(name, text, &rule, |text| text.chars().count() <= maximum)
     }
 
-    fn media(&self, name: &str) -> Result<Given<Vec<String>>, Error> {
+    fn name(&mut self, name: &str) -> Given<String> {
+        let text = self.text(name, 1_000);
+        self.checked(name, text, "must not be empty", |text| !text.trim().is_empty())
+    }
+
+    fn email(&mut self, name: &str) -> Given<String> {
+        let address = self.string(name);
+        let rule = "must be empty or an e-mail address of at most 254 characters, such as john.smith@example.com";
+        // Forms send a field that nobody filled in as an empty text.
+        self.checked(name, address, rule, |address| address.is_empty() || email::is_mailbox(address))
+    }
+
+    fn media(&mut self, name: &str) -> Given<Vec<String>> {
         let rule = "must be an array of at most 100 strings of at most 2,048 characters";
-        self.typed::<Vec<String>>(name, rule)?.checked(|media| {
-            let kept = media.len() <= 100 && media.iter().all(|entry| entry.chars().count() <= 2_048);
-            if kept { Ok(()) } else { Err(Error::invalid(name, rule)) }
-        })
+        let media = self.textual::<Vec<String>>(name, rule);
+        self.checked(name, media, rule, |media| media.len() <= 100 && media.iter().all(|entry| entry.chars().count() <= 2_048))
     }
 
-    fn namespaces(&self, name: &str) -> Result<Given<Vec<String>>, Error> {
+    fn namespaces(&mut self, name: &str) -> Given<Vec<String>> {
         let rule = "must be an array of 1 to 100 distinct, non-empty strings";
-        self.typed::<Vec<String>>(name, rule)?.checked(|namespaces| {
+        let namespaces = self.textual::<Vec<String>>(name, rule);
+        self.checked(name, namespaces, rule, |namespaces| {
             let distinct: BTreeSet<_> = namespaces.iter().collect();
-            let kept = (1..=100).contains(&namespaces.len())
+            (1..=100).contains(&namespaces.len())
                 && distinct.len() == namespaces.len()
-                && namespaces.iter().all(|namespace| !namespace.is_empty());
-            if kept { Ok(()) } else { Err(Error::invalid(name, rule)) }
+                && namespaces.iter().all(|namespace| !namespace.is_empty())
         })
     }
 
-    fn meta(&self, name: &str) -> Result<Given<JsonObject>, Error> {
-        self.typed::<Box<RawValue>>(name, "must be a JSON object")?.try_map(|raw| {
-            let object = JsonObject::parse(&raw).map_err(|_| {
-                Error::invalid(
-                    name,
-                    "must be a JSON object of at most 100 levels, with numbers in the range of a double and whole surrogate pairs",
-                )
-            })?;
-            if object.raw().get().len() <= MAXIMUM_META_BYTES {
-                Ok(object)
-            } else {
-                Err(Error::invalid(name, "must be at most 64 KiB of JSON"))
+    fn meta(&mut self, name: &str) -> Given<JsonObject> {
+        let raw = self.typed::<Box<RawValue>>(name, "must be a JSON object");
+        let object = raw.and_then(|raw| match JsonObject::parse(&raw) {
+            Ok(object) => Given::Value(object),
+            Err(why) => self.refused(name, why.to_string()),
+        });
+        self.checked(name, object, "must be at most 64 KiB of JSON", |object| object.raw().get().len() <= MAXIMUM_META_BYTES)
+    }
+
+    fn user(&mut self, field: &str) -> Given<User> {
+        // Its members stay text too: what a user does not keep can hold anything.
+        let members = self.typed::<BTreeMap<String, Box<RawValue>>>(field, "must be an object with the strings _id and type");
+        members.and_then(|members| self.user_of(field, members).map_or(Given::Nothing, Given::Value))
+    }
+
+    /// A user from its members, unless one of them is wrong. Further strings are kept; whatever else there is, is not.
+    fn user_of(&mut self, field: &str, members: BTreeMap<String, Box<RawValue>>) -> Option<User> {
+        let mut own = Self { left: members, violations: Violations::default(), not_kept: Vec::new() };
+        let id = own.string("_id").value();
+        let username = own.string("username").value();
+        let name = own.string("name").value();
+        let kind = own.string("type").value();
+        for (member, value) in [("_id", &id), ("type", &kind)] {
+            if value.is_none() {
+                own.violations.add(member, "is required");
             }
-        })
-    }
-
-    fn user(&self, name: &str) -> Result<Given<User>, Error> {
-        let rule = "must be an object with the strings _id and type";
-        self.typed::<BTreeMap<String, serde_json::Value>>(name, rule)?.try_map(|members| user(name, members))
+        }
+        let kind = kind.and_then(|kind| {
+            let known = UserType::ALL.iter().find_map(|(name, known)| (*name == kind).then_some(*known));
+            known.or_else(|| own.refused("type", "must be one of admin, rep, client").value())
+        });
+        let mut others = BTreeMap::new();
+        for member in own.left.keys().cloned().collect::<Vec<_>>() {
+            let is_text = own.left[&member].get().starts_with('"');
+            if member.len() > MAXIMUM_MEMBER_NAME_BYTES {
+                own.violations.add(member, "must have a name of at most 65,535 bytes");
+            } else if is_text {
+                if let Given::Value(text) = own.string(&member) {
+                    others.insert(member, text);
+                }
+            } else if own.left[&member].get() != "null" {
+                self.not_kept.push(format!("{field}.{member}"));
+            }
+        }
+        let is_right = own.violations.is_empty();
+        self.violations.add_within(field, own.violations);
+        Some(User { id: id?, username, name, kind: kind?, others }).filter(|_| is_right)
     }
 }
 
-/// A user from its members. Further strings are kept; whatever else there is, is ignored as in every body.
-fn user(field: &str, mut members: BTreeMap<String, serde_json::Value>) -> Result<User, Error> {
-    let mut text = |name: &str| match members.remove(name) {
-        None | Some(serde_json::Value::Null) => Ok(None),
-        Some(serde_json::Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::invalid(format!("{field}.{name}"), "must be a string")),
-    };
-    let id = text("_id")?.ok_or_else(|| Error::invalid(format!("{field}._id"), "is required"))?;
-    let kind = text("type")?.ok_or_else(|| Error::invalid(format!("{field}.type"), "is required"))?;
-    let kind = UserType::ALL
-        .iter()
-        .find_map(|(name, known)| (*name == kind).then_some(*known))
-        .ok_or_else(|| Error::invalid(format!("{field}.type"), "must be one of admin, rep, client"))?;
-    let (username, name) = (text("username")?, text("name")?);
-    let others = members
-        .into_iter()
-        .filter_map(|(name, value)| match value {
-            serde_json::Value::String(text) => Some((name, text)),
-            _ => None,
-        })
-        .collect::<BTreeMap<_, _>>();
-    // DynamoDB has no attribute without a name.
-    if others.contains_key("") {
-        return Err(Error::invalid(field, "must not have a member with an empty name"));
+/// Why a body is no JSON object, as the rest of a sentence about it.
+fn why_no_object(body: &[u8], error: &serde_json::Error) -> String {
+    let must = "must be a JSON object";
+    let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    let place = || format!("line {}, column {}", error.line(), column(body, error));
+    match (error.classify(), start) {
+        (_, None) => format!("{must}, and is empty"),
+        (Category::Data, Some(b'[')) => format!("{must}, not an array"),
+        (Category::Data, Some(b'"')) => format!("{must}, not a string"),
+        (Category::Data, Some(b't' | b'f')) => format!("{must}, not a boolean"),
+        (Category::Data, Some(b'n')) => format!("{must}, not null"),
+        (Category::Data, Some(_)) => format!("{must}, not a number"),
+        (Category::Eof, Some(_)) => format!("{must}: its JSON ends too early, at {}", place()),
+        (Category::Syntax | Category::Io, Some(_)) => {
+            let text = error.to_string();
+            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+            format!("{must}: its JSON is malformed at {}: {what}", place())
+        }
     }
-    Ok(User { id, username, name, kind, others })
+}
+
+/// The column of an error in characters, counted from 1; the error counts bytes.
+fn column(body: &[u8], error: &serde_json::Error) -> usize {
+    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before = &line[..error.column().min(line.len())];
+    String::from_utf8_lossy(before).chars().count().max(1)
 }
 
 /// A number as prose writes it: `10,000`.
@@ -290,8 +370,26 @@ mod tests {
 
     use super::*;
 
+    const EMAIL: &str = "email must be empty or an e-mail address of at most 254 characters, such as john.smith@example.com";
+
+    fn create(body: &str) -> Result<ContactBody, Error> {
+        ContactBody::for_create(body.as_bytes(), &Handling::default())
+    }
+
+    fn update(body: &str) -> Result<ContactBody, Error> {
+        ContactBody::for_update(body.as_bytes(), &Handling::default())
+    }
+
     fn refusal(body: &str) -> String {
-        ContactBody::for_create(body.as_bytes()).unwrap_err().to_string()
+        create(body).unwrap_err().to_string()
+    }
+
+    /// Every sentence about a body.
+    fn refusals(read: Result<ContactBody, Error>) -> Vec<String> {
+        match read.unwrap_err() {
+            Error::InvalidField(violations) => violations.sentences().map(|(_, sentence)| sentence).collect(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -319,17 +417,14 @@ mod tests {
                 "company_namespace must be an array of 1 to 100 distinct, non-empty strings",
             ),
             ("company_namespace", json!([""]), "company_namespace must be an array of 1 to 100 distinct, non-empty strings"),
-            (
-                "integration_meta",
-                json!([]),
-                "integration_meta must be a JSON object of at most 100 levels, with numbers in the range of a double and whole surrogate pairs",
-            ),
+            ("integration_meta", json!([]), "integration_meta must be a JSON object"),
             ("integration_meta", json!({"a": characters(65_529)}), "integration_meta must be at most 64 KiB of JSON"),
             ("creator", json!("admin"), "creator must be an object with the strings _id and type"),
             ("creator", json!({"type": "admin"}), "creator._id is required"),
             ("creator", json!({"_id": "1", "type": "boss"}), "creator.type must be one of admin, rep, client"),
             ("editor", json!({"_id": "1", "type": "rep", "name": 1}), "editor.name must be a string"),
-            ("editor", json!({"_id": "1", "type": "rep", "": "x"}), "editor must not have a member with an empty name"),
+            ("email", json!("john"), EMAIL),
+            ("email", json!(" "), EMAIL),
             ("_id", json!(1), "_id must be a string"),
             ("createdAt", json!(1), "createdAt must be a string"),
             ("updatedAt", json!(false), "updatedAt must be a string"),
@@ -348,64 +443,166 @@ mod tests {
         let body = json!({
             "name": wide(1_000), "local_name": wide(1_000), "title": "", "phone1": wide(100), "phone2": "", "extra_info": wide(10_000),
             "cover_photo": wide(2_048), "media": vec!["x".repeat(2_048); 50], "integration_meta": {"a": "x".repeat(65_528)},
-            "_id": "", "__v": 1.0, "createdAt": "yesterday", "creator": {"_id": "", "type": "client", "client": "c", "other": 5},
+            "_id": "", "email": "", "__v": 1.0, "createdAt": "yesterday", "creator": {"_id": "", "type": "client", "client": "c", "": "", "other": 5, "none": null},
         });
 
-        let read = ContactBody::for_create(body.to_string().as_bytes()).unwrap();
+        let read = create(&body.to_string()).unwrap();
 
-        assert_eq!(read.creator.value().unwrap().others, BTreeMap::from([("client".to_owned(), "c".to_owned())]));
+        let others = [("client", "c"), ("", "")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        assert_eq!(read.creator.value().unwrap().others, BTreeMap::from(others));
         assert_eq!(read.integration_meta.value().unwrap().raw().get().len(), MAXIMUM_META_BYTES);
     }
 
     #[test]
-    fn what_is_no_object_is_refused_as_a_whole() {
-        for body in
-            ["", "null", "[]", "\"name\"", "{", "{\"name\":\"a\"} x", "\u{feff}{}", "{\"name\":\"\\ud800\",}", "{'name':1}"]
-        {
-            assert_eq!(refusal(body), "The request body must be a JSON object", "{body}");
+    fn what_is_no_object_is_refused_with_the_place_of_the_mistake() {
+        for (body, sentence) in [
+            ("", "must be a JSON object, and is empty"),
+            (" \n", "must be a JSON object, and is empty"),
+            ("null", "must be a JSON object, not null"),
+            ("[]", "must be a JSON object, not an array"),
+            ("\"name\"", "must be a JSON object, not a string"),
+            ("true", "must be a JSON object, not a boolean"),
+            ("-7", "must be a JSON object, not a number"),
+            ("{", "must be a JSON object: its JSON ends too early, at line 1, column 1"),
+            ("{\"name\":\n\"John", "must be a JSON object: its JSON ends too early, at line 2, column 5"),
+            ("{\"name\":\"a\"} x", "must be a JSON object: its JSON is malformed at line 1, column 14: trailing characters"),
+            ("{\n  \"name\": \"جون\",\n}", "must be a JSON object: its JSON is malformed at line 3, column 1: trailing comma"),
+            ("{\"جون\": x}", "must be a JSON object: its JSON is malformed at line 1, column 9: expected value"),
+            ("\u{feff}{}", "must be a JSON object: its JSON is malformed at line 1, column 1: expected value"),
+            ("{'name':1}", "must be a JSON object: its JSON is malformed at line 1, column 2: key must be a string"),
+        ] {
+            assert_eq!(refusal(body), format!("The request body {sentence}"), "{body}");
         }
-        assert_eq!(
-            ContactBody::for_create(b"{\"name\":\"\xff\"}").unwrap_err().to_string(),
-            "The request body must be a JSON object"
+        let not_utf_8 = ContactBody::for_create(b"{\"name\":\"\xff\"}", &Handling::default()).unwrap_err().to_string();
+        assert!(
+            not_utf_8.starts_with("The request body must be a JSON object: its JSON is malformed at line 1, column 1"),
+            "{not_utf_8}"
         );
     }
 
     #[test]
-    fn half_a_surrogate_pair_is_no_string() {
-        assert_eq!(refusal(r#"{"name":"\ud800"}"#), "name must be a string");
+    fn every_field_that_breaks_a_rule_is_named_in_the_order_of_the_documentation() {
+        let body = json!({
+            "__v": "x", "_id": 1, "creator": {"_id": 1, "type": "boss", "name": []}, "editor": [], "title": 5, "company_namespace": [],
+            "media": [1], "phone1": "x".repeat(101), "disabled": 0, "createdAt": 1,
+        });
+
+        assert_eq!(
+            refusals(create(&body.to_string())),
+            [
+                "_id must be a string",
+                "creator._id must be a string",
+                "creator.name must be a string",
+                "creator.type must be one of admin, rep, client",
+                "editor must be an object with the strings _id and type",
+                "name is required",
+                "title must be a string",
+                "phone1 must be at most 100 characters",
+                "disabled must be true or false",
+                "media must be an array of at most 100 strings of at most 2,048 characters",
+                "company_namespace must be an array of 1 to 100 distinct, non-empty strings",
+                "createdAt must be a string",
+                "__v must be an integer",
+            ]
+        );
+        let nulls = r#"{"name":null,"creator":null,"company_namespace":null,"email":null}"#;
+        let sentence = |field| format!("{field} must not be null: every contact has one");
+        assert_eq!(refusals(update(nulls)), ["creator", "name", "company_namespace"].map(sentence));
+        assert_eq!(
+            refusals(create("{\"creator\":{}}")),
+            ["creator._id is required", "creator.type is required", "name is required"]
+        );
     }
 
     #[test]
-    fn unknown_members_are_ignored_however_deep() {
-        let body = format!(r#"{{"name":"John","x":{}{},"y":1e999}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    fn half_a_surrogate_pair_is_told_apart_from_a_wrong_type() {
+        for (field, value) in [
+            ("name", r#""\ud800""#),
+            ("title", r#""\ud83dx\ude00""#),
+            ("email", r#""\udc00""#),
+            ("media", r#"["a","\ud800"]"#),
+            ("company_namespace", r#"["\ud800"]"#),
+            ("integration_meta", r#"{"a":"\ud800"}"#),
+            ("createdAt", r#""\ud800""#),
+        ] {
+            let body = format!(r#"{{"name":"John","{field}":{value}}}"#);
+            assert_eq!(refusal(&body), format!("{field} must not hold half of a surrogate pair, such as \\ud800"));
+        }
+        assert_eq!(refusal(r#"{"name":1e999}"#), "name must be a string");
+        assert_eq!(
+            refusal(r#"{"name":"a","media":[1e999]}"#),
+            "media must be an array of at most 100 strings of at most 2,048 characters"
+        );
+        assert_eq!(refusal(r#"{"name":"a","disabled":"\ud800"}"#), "disabled must be true or false");
+    }
 
-        assert!(ContactBody::for_create(body.as_bytes()).is_ok());
+    #[test]
+    fn a_user_can_hold_anything_that_it_does_not_keep() {
+        let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+        for value in [r#"{"$serde_json::private::RawValue":1}"#, "1e999", r#"["\ud800"]"#, &deep] {
+            let handling = Handling::default();
+            let body = format!(r#"{{"name":"John","editor":{{"_id":"1","type":"rep","x":{value}}}}}"#);
+
+            let read = ContactBody::for_create(body.as_bytes(), &handling).unwrap();
+
+            assert_eq!(read.editor.value().unwrap().others, BTreeMap::new());
+            assert_eq!(handling.headers()[0].1, "editor.x");
+            let refused = refusals(ContactBody::for_create(body.as_bytes(), &Handling::strict()));
+            assert_eq!(refused, ["editor.x must be a string"]);
+        }
+        let long = format!(r#"{{"name":"John","editor":{{"_id":"1","type":"rep","{}":""}}}}"#, "x".repeat(65_536));
+        assert!(refusal(&long).ends_with("… must have a name of at most 65,535 bytes"));
+    }
+
+    #[test]
+    fn unknown_members_are_ignored_however_deep_or_refused() {
+        let body = format!(r#"{{"name":"John","x":{}{},"y":1e999}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        let handling = Handling::default();
+
+        assert!(ContactBody::for_create(body.as_bytes(), &handling).is_ok());
+
+        assert_eq!(handling.headers()[0].1, "x,y");
+        let refused = refusals(ContactBody::for_update(body.as_bytes(), &Handling::strict()));
+        assert_eq!(refused, ["x is not a field of a client contact", "y is not a field of a client contact"]);
+        // Known members are none of them, whether they count or not.
+        let known = br#"{"_id":"","createdAt":"","updatedAt":"","__v":0,"name":"John"}"#;
+        assert!(ContactBody::for_create(known, &Handling::strict()).is_ok());
     }
 
     #[test]
     fn null_is_nothing_in_a_create_and_clears_in_an_update() {
-        let body = br#"{"name":"John","email":null,"editor":null,"disabled":null}"#;
+        let body = r#"{"name":"John","email":null,"editor":null,"disabled":null,"creator":null,"company_namespace":null}"#;
+        assert_eq!(create(body).unwrap().email.value(), None);
 
-        assert_eq!(ContactBody::for_create(body).unwrap().email.value(), None);
-        assert_eq!(ContactBody::for_update(body).unwrap().email, Given::Null);
-        assert_eq!(ContactBody::for_update(b"{}").unwrap().email, Given::Nothing);
-        for field in ["name", "creator", "company_namespace"] {
-            let refusal = ContactBody::for_update(json!({field: null}).to_string().as_bytes()).unwrap_err().to_string();
-            assert_eq!(refusal, format!("{field} must not be null: every contact has one"));
-        }
+        let body = r#"{"name":"John","email":null}"#;
+        assert_eq!(update(body).unwrap().email, Given::Null);
+        assert_eq!(update("{}").unwrap().email, Given::Nothing);
     }
 
     #[test]
     fn a_body_above_its_limit_is_too_large() {
         let body = vec![b' '; MAXIMUM_BYTES + 1];
 
-        assert!(matches!(ContactBody::for_update(&body), Err(Error::BodyTooLarge)));
+        assert!(matches!(ContactBody::for_update(&body, &Handling::default()), Err(Error::BodyTooLarge)));
     }
 
     proptest! {
         #[test]
         fn junk_never_panics(body: Vec<u8>) {
-            let _either = (ContactBody::for_create(&body), ContactBody::for_update(&body));
+            for handling in [Handling::default(), Handling::strict()] {
+                let _either = (ContactBody::for_create(&body, &handling), ContactBody::for_update(&body, &handling));
+            }
+        }
+
+        #[test]
+        fn members_of_any_kind_never_panic(
+            members in proptest::collection::vec(
+                ("(name|creator|editor|media|__v|integration_meta|email|x)", "(null|1|1e999|\"(\\\\u[0-9a-f]{4}|\\\\\\\\|é|x){0,3}\"|\\[\\]|\\{\"[_a-z]{0,4}\":\"\"\\})"),
+                0..6,
+            ),
+        ) {
+            let members: Vec<String> = members.into_iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+            let _either = create(&format!("{{{}}}", members.join(",")));
         }
     }
 }

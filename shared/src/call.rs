@@ -13,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use futures::FutureExt;
 use lambda_http::Body;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use lambda_http::http::header::CACHE_CONTROL;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 
@@ -20,9 +21,14 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::envelope::{self, Response};
 use crate::error::Error;
+use crate::handling::Handling;
 use crate::meter::{Meter, Readings};
 use crate::object_id::ObjectId;
+use crate::parameters::Parameters;
 use crate::timestamp::Timestamp;
+
+/// The header with the name of the request, which the log has too.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request whose caller is known.
 #[derive(Clone, Debug)]
@@ -37,6 +43,8 @@ pub struct Call {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// How to treat what the call does not know of the request.
+    pub handling: Handling,
     /// The body, decoded.
     pub body: Vec<u8>,
     /// When the call came. A write takes a time of its own, immediately before it is sent.
@@ -54,6 +62,15 @@ impl Call {
     pub fn contact_id(&self) -> Result<ObjectId, Error> {
         self.id.as_deref().and_then(|id| id.parse().ok()).ok_or(Error::ContactNotFound)
     }
+
+    /// Says that the call has no parameters but those of its path, so that all in the query are unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidParameter`] when there are some and the request asks for strict handling.
+    pub fn takes_no_parameters(&self) -> Result<(), Error> {
+        Parameters::of(&self.query, &self.handling).finish()
+    }
 }
 
 /// Answers one event with `handler`.
@@ -64,15 +81,17 @@ where
 {
     let start = Instant::now();
     let meter = Meter::default();
+    let handling = Handling::of_request(&event.headers);
     let context = &event.request_context;
+    let request_id = request_id(context.request_id.as_deref());
     let span = tracing::info_span!(
         "call",
-        request = context.request_id.as_deref().unwrap_or_default(),
+        request = request_id.to_str().unwrap_or_default(),
         route = context.route_key.as_deref().unwrap_or_default(),
         tenant = tracing::field::Empty,
     );
 
-    let answer = answer(app, event, &meter, handler).instrument(span.clone());
+    let answer = answer(app, event, &meter, &handling, handler).instrument(span.clone());
     // A defect is one call's 500; the instance and the calls beside it go on.
     let result =
         AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| Err(Error::Internal("a handler panicked".into())));
@@ -86,7 +105,12 @@ where
     });
     let readings = meter.readings();
     let total = start.elapsed();
-    response.headers_mut().extend(cost(&readings, total));
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, request_id);
+    // Contacts are personal data, and change: no cache may show them to others, or without asking.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.extend(handling.headers());
+    headers.extend(cost(&readings, total));
     tracing::info!(
         status = response.status().as_u16(),
         milliseconds = milliseconds(total),
@@ -97,7 +121,20 @@ where
     event_of(response)
 }
 
-async fn answer<H, F>(app: &Arc<App>, event: ApiGatewayV2httpRequest, meter: &Meter, handler: H) -> Result<Response, Error>
+/// The name that the gateway gave the request, or a new one where it gave none that a header can carry.
+fn request_id(of_gateway: Option<&str>) -> HeaderValue {
+    let of_gateway = of_gateway.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
+    let id = of_gateway.map_or_else(|| ObjectId::generate(Timestamp::now()).to_string(), str::to_owned);
+    HeaderValue::try_from(id).expect("visible ASCII characters are a header value")
+}
+
+async fn answer<H, F>(
+    app: &Arc<App>,
+    event: ApiGatewayV2httpRequest,
+    meter: &Meter,
+    handling: &Handling,
+    handler: H,
+) -> Result<Response, Error>
 where
     H: FnOnce(Arc<App>, Call) -> F,
     F: Future<Output = Result<Response, Error>>,
@@ -106,9 +143,9 @@ where
     let caller = app.keys.authenticate(meter, &event.headers, now).await?;
     tracing::Span::current().record("tenant", &caller.tenant);
     let body = match event.body {
-        Some(body) if event.is_base64_encoded => BASE64_STANDARD
-            .decode(body)
-            .map_err(|_| Error::invalid("The request body", "must be base64 where the event says so"))?,
+        Some(body) if event.is_base64_encoded => {
+            BASE64_STANDARD.decode(body).map_err(|_| Error::MalformedJson("must be base64 where the event says so".to_owned()))?
+        }
         Some(body) => body.into_bytes(),
         None => Vec::new(),
     };
@@ -118,6 +155,7 @@ where
         id: event.path_parameters.get("id").cloned(),
         query: event.raw_query_string.unwrap_or_default(),
         headers: event.headers,
+        handling: handling.clone(),
         body,
         now,
         meter: meter.clone(),

@@ -1,9 +1,10 @@
 //! The resource: a contact person, the users who made and edited it, and how both look on the wire.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::de::Error as _;
-use serde::ser::SerializeStruct;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::ser::{SerializeMap, SerializeStruct};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -37,6 +38,7 @@ pub struct Contact {
     pub title: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_info: Option<String>,
+    #[serde(default)]
     pub disabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<Vec<String>>,
@@ -68,7 +70,7 @@ impl Contact {
             id,
             creator: body.creator.value().unwrap_or_else(|| caller.user.clone()),
             editor: body.editor.value(),
-            name: body.name.value().ok_or_else(|| Error::invalid("name", "is required"))?,
+            name: body.name.value().ok_or_else(|| Error::invalid_field("name", "is required"))?,
             local_name: body.local_name.value(),
             phone1: body.phone1.value(),
             phone2: body.phone2.value(),
@@ -139,8 +141,8 @@ impl Serialize for ContactJson<'_> {
         } = self.0;
         let mut object = serializer.serialize_struct("Contact", 18)?;
         object.serialize_field("_id", id)?;
-        object.serialize_field("creator", creator)?;
-        optional(&mut object, "editor", editor)?;
+        object.serialize_field("creator", &UserJson(creator))?;
+        optional(&mut object, "editor", &editor.as_ref().map(UserJson))?;
         object.serialize_field("name", name)?;
         optional(&mut object, "local_name", local_name)?;
         optional(&mut object, "phone1", phone1)?;
@@ -168,6 +170,8 @@ fn optional<S: SerializeStruct>(object: &mut S, name: &'static str, value: &Opti
 }
 
 /// Somebody who acts on contacts: an administrator, a field-sales representative or a client.
+///
+/// Its `Serialize` and `Deserialize` are the form of the tables; [`UserJson`] is the form of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The user's own identifier, in whatever form the calling system has.
@@ -183,8 +187,55 @@ pub struct User {
     #[serde(rename = "type")]
     pub kind: UserType,
     /// Further string members, such as `admin`, `rep` and `client`, by name.
-    #[serde(flatten)]
+    #[serde(flatten, with = "attribute_names")]
     pub others: BTreeMap<String, String>,
+}
+
+/// A user as an answer shows it.
+struct UserJson<'a>(&'a User);
+
+impl Serialize for UserJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let User { id, username, name, kind, others } = self.0;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("_id", id)?;
+        for (member, text) in [("username", username), ("name", name)] {
+            if let Some(text) = text {
+                object.serialize_entry(member, text)?;
+            }
+        }
+        object.serialize_entry("type", kind)?;
+        others.iter().try_for_each(|(member, text)| object.serialize_entry(member, text))?;
+        object.end()
+    }
+}
+
+/// Further members of a user as attributes of a DynamoDB map, which takes every name but the empty one. That is kept as one NUL, and a
+/// name of NULs alone as one more of them.
+mod attribute_names {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    const ESCAPE: char = '\0';
+
+    fn is_escaped(name: &str) -> bool {
+        name.chars().all(|letter| letter == ESCAPE)
+    }
+
+    pub fn serialize<S: Serializer>(members: &BTreeMap<String, String>, serializer: S) -> Result<S::Ok, S::Error> {
+        let attribute = |name: &str| if is_escaped(name) { format!("{ESCAPE}{name}") } else { name.to_owned() };
+        serializer.collect_map(members.iter().map(|(name, text)| (attribute(name), text)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+        let attributes = BTreeMap::<String, String>::deserialize(deserializer)?;
+        let member = |name: String| match name.strip_prefix(ESCAPE) {
+            Some(rest) if is_escaped(rest) => rest.to_owned(),
+            _ => name,
+        };
+        Ok(attributes.into_iter().map(|(name, text)| (member(name), text)).collect())
+    }
 }
 
 /// The kinds of user.
@@ -213,19 +264,43 @@ pub const MAXIMUM_LEVELS: usize = 100;
 #[derive(Clone, Debug)]
 pub struct JsonObject(Box<RawValue>);
 
+/// Why a JSON text is no `integration_meta`. Each reads as the rest of a sentence about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotMetadata {
+    /// Another type of value.
+    #[error("must be a JSON object")]
+    NotAnObject,
+    /// More than [`MAXIMUM_LEVELS`] deep.
+    #[error("must be at most 100 levels deep")]
+    TooDeep,
+    /// Other programs could not read a number of it again.
+    #[error("must not hold a number beyond the range of a double")]
+    NumberOutOfRange,
+    /// Other programs could not read a string of it again.
+    #[error("must not hold half of a surrogate pair, such as \\ud800")]
+    LoneSurrogate,
+}
+
 impl JsonObject {
     /// The object that `json` holds, with the white space between its tokens taken out.
     ///
     /// # Errors
     ///
-    /// When `json` is not the text of one JSON object that other programs can read again: not an object, more than
-    /// [`MAXIMUM_LEVELS`] deep, a number beyond the range of a double, half of a surrogate pair.
-    pub fn parse(json: &RawValue) -> Result<Self, serde_json::Error> {
-        serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json.get())?;
-        if levels(json.get()) > MAXIMUM_LEVELS {
-            return Err(serde_json::Error::custom("more than 100 levels"));
+    /// When `json` is not the text of one JSON object that other programs can read again.
+    pub fn parse(json: &RawValue) -> Result<Self, NotMetadata> {
+        let json = json.get();
+        if !json.starts_with('{') {
+            return Err(NotMetadata::NotAnObject);
         }
-        RawValue::from_string(without_white_space(json.get())).map(Self)
+        if levels(json) > MAXIMUM_LEVELS {
+            return Err(NotMetadata::TooDeep);
+        }
+        if has_lone_surrogate(json) {
+            return Err(NotMetadata::LoneSurrogate);
+        }
+        // The text is JSON already: nothing else is left that a reader could refuse.
+        serde_json::from_str::<Readable>(json).map_err(|_| NotMetadata::NumberOutOfRange)?;
+        RawValue::from_string(without_white_space(json)).map(Self).map_err(|_| NotMetadata::NotAnObject)
     }
 
     /// The object's text as a JSON value.
@@ -250,6 +325,75 @@ impl<'de> Deserialize<'de> for JsonObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         RawValue::from_string(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
     }
+}
+
+/// A JSON value of which nothing is kept: a text that it is read from can be read by others. `serde_json::Value` would not do, because
+/// it takes members with certain names for marks of its own.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _value: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _value: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _value: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _value: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _value: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        while elements.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        while members.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
+    }
+}
+
+/// Whether a string of the JSON text `json` has one half of a surrogate pair without the other.
+pub fn has_lone_surrogate(json: &str) -> bool {
+    let mut awaits_low = false;
+    let mut rest = json;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        let unit = escape.strip_prefix('u').and_then(|digits| u16::from_str_radix(digits.get(..4)?, 16).ok());
+        let is_low = unit.is_some_and(|unit| (0xdc00..=0xdfff).contains(&unit));
+        if is_low != awaits_low || awaits_low && !before.is_empty() {
+            return true;
+        }
+        awaits_low = unit.is_some_and(|unit| (0xd800..=0xdbff).contains(&unit));
+        // Past what is escaped, which can be a backslash itself.
+        rest = escape.get(if unit.is_some() { 5 } else { 1 }..).unwrap_or_default();
+    }
+    awaits_low
 }
 
 /// The JSON text `json` without the white space outside of its strings.
@@ -291,8 +435,8 @@ fn characters(json: &str) -> impl Iterator<Item = (char, bool)> {
 mod tests {
     use super::*;
 
-    fn parse(json: &str) -> Result<String, serde_json::Error> {
-        let raw: Box<RawValue> = serde_json::from_str(json)?;
+    fn parse(json: &str) -> Result<String, NotMetadata> {
+        let raw: Box<RawValue> = serde_json::from_str(json).unwrap();
         JsonObject::parse(&raw).map(|object| object.raw().get().to_owned())
     }
 
@@ -304,10 +448,53 @@ mod tests {
     }
 
     #[test]
-    fn what_other_programs_could_not_read_again_is_refused() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100), "]".repeat(100));
-        for text in ["[]", "\"text\"", "1", "null", r#"{"a":1e400}"#, r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, &deep] {
-            assert!(parse(text).is_err(), "{text}");
+    fn no_name_of_a_member_means_anything() {
+        for text in [
+            r#"{"$serde_json::private::RawValue":1}"#,
+            r#"{"$serde_json::private::RawValue":"[1"}"#,
+            r#"{"a":[{"$serde_json::private::Number":"x"}]}"#,
+        ] {
+            assert_eq!(parse(text).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn what_other_programs_could_not_read_again_is_refused() {
+        use NotMetadata::{LoneSurrogate, NotAnObject, NumberOutOfRange, TooDeep};
+
+        let deep = |count| format!("{{\"a\":{}{}}}", "[".repeat(count), "]".repeat(count));
+        for (text, why) in [
+            ("[]", NotAnObject),
+            ("\"text\"", NotAnObject),
+            ("1", NotAnObject),
+            ("null", NotAnObject),
+            (r#"{"a":1e400}"#, NumberOutOfRange),
+            (r#"{"a":[{"b":-1e400}]}"#, NumberOutOfRange),
+            (r#"{"a":"\ud800"}"#, LoneSurrogate),
+            (r#"{"a":"\ud800x\udc00"}"#, LoneSurrogate),
+            (r#"{"a":"\ud800\n"}"#, LoneSurrogate),
+            (r#"{"a":["\ud83d","\ude00"]}"#, LoneSurrogate),
+            (r#"{"\udc00":1}"#, LoneSurrogate),
+            (&deep(100), TooDeep),
+            (&deep(100_000), TooDeep),
+        ] {
+            assert_eq!(parse(text), Err(why), "{text:.60}");
+        }
+        for text in [r#"{"a":"\ud83d\ude00 \\ud800 \\\\"}"#, &deep(99)] {
+            assert_eq!(parse(text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_user_is_kept_with_members_of_any_name() {
+        let user: User = serde_json::from_str(r#"{"_id":"1","type":"rep"}"#).unwrap();
+        let others: BTreeMap<_, _> = ["", "\0", "\0\0", "a\0", "\0a"].map(|name| (name.to_owned(), format!("of {name}"))).into();
+        let user = User { others, ..user };
+
+        let attributes = serde_json::to_value(&user).unwrap();
+
+        assert!(attributes.as_object().unwrap().keys().all(|name| !name.is_empty()));
+        assert_eq!(serde_json::from_value::<User>(attributes).unwrap(), user);
+        assert_eq!(serde_json::to_value(UserJson(&user)).unwrap()[""], "of ");
     }
 }

@@ -1,15 +1,16 @@
-//! Answers: the envelope around the data, the status of each error, and the sentence that goes with it.
+//! Answers: the envelope around the data, the status and the code of each error, and the sentence that goes with it.
 
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use crate::contact::{Contact, ContactJson};
-use crate::error::Error;
+use crate::error::{Error, Violations};
 use index::query::ListQuery;
 
-/// An answer, complete but for the headers about its cost.
+/// An answer, complete but for the headers that every answer has.
 pub type Response = HttpResponse<String>;
 
 /// The header that marks the answer to a repeated create.
@@ -40,7 +41,24 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Failure<'a> {
     success: bool,
-    error: &'a str,
+    error: String,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Fields<'a>>,
+}
+
+/// The parameters, headers or fields that break a rule, each with its sentence.
+struct Fields<'a>(&'a Violations);
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sentences = self.0.sentences();
+        let mut fields = serializer.serialize_map(Some(sentences.len()))?;
+        for (name, sentence) in sentences {
+            fields.serialize_entry(name, &sentence)?;
+        }
+        fields.end()
+    }
 }
 
 /// Where a page stands among the pages of a list. A neighbour that does not exist is 0.
@@ -104,7 +122,7 @@ pub fn not_modified(version: u64) -> Response {
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] when the page is above what a function can answer, 6 MB; [`Error::Internal`] when a contact cannot be
+/// [`Error::AnswerTooLarge`] when the page is above what a function can answer, 6 MB; [`Error::Internal`] when a contact cannot be
 /// written as JSON.
 pub fn list<'a>(contacts: impl IntoIterator<Item = &'a Contact>, query: &ListQuery, total: u64) -> Result<Response, Error> {
     let response = json(
@@ -117,17 +135,19 @@ pub fn list<'a>(contacts: impl IntoIterator<Item = &'a Contact>, query: &ListQue
     )?;
     // The answer is a string in the function's own JSON, where quotes and backslashes take two bytes.
     let escaped = response.body().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-    if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES {
-        Ok(response)
-    } else {
-        Err(Error::invalid("per_page", "must be smaller here: the contacts of this page are larger than 6 MB"))
-    }
+    if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES { Ok(response) } else { Err(Error::AnswerTooLarge) }
 }
 
 /// The answer for an error. The cause of one that is not the client's is for the log, not for the answer.
 pub fn failure(error: &Error) -> Response {
-    let status = status(error);
-    let body = Failure { success: false, error: &error.to_string() };
+    let (status, code) = status_and_code(error);
+    let fields = match error {
+        Error::InvalidParameter(violations) | Error::InvalidField(violations) => Some(violations),
+        _ => None,
+    };
+    // One field alone is in the sentence already.
+    let fields = fields.filter(|violations| violations.sentences().len() > 1).map(Fields);
+    let body = Failure { success: false, error: error.to_string(), code, fields };
     let mut response = json(status, &body).unwrap_or_else(|_| Response::new(String::new()));
     *response.status_mut() = status;
     match status {
@@ -142,17 +162,23 @@ pub fn failure(error: &Error) -> Response {
     response
 }
 
-fn status(error: &Error) -> StatusCode {
+/// The status of an error, and the name by which programs know it. Names are only added, never changed.
+fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
     match error {
-        Error::Invalid { .. } => StatusCode::BAD_REQUEST,
-        Error::Unauthenticated | Error::InvalidApiKey => StatusCode::UNAUTHORIZED,
-        Error::NamespaceNotAllowed { .. } => StatusCode::FORBIDDEN,
-        Error::ContactNotFound => StatusCode::NOT_FOUND,
-        Error::VersionConflict { .. } => StatusCode::PRECONDITION_FAILED,
-        Error::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Error::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
-        Error::Unavailable(_) | Error::OutcomeUnknown(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Error::InvalidParameter(_) => (StatusCode::BAD_REQUEST, "invalid_parameter"),
+        Error::InvalidField(_) => (StatusCode::BAD_REQUEST, "invalid_field"),
+        Error::MalformedJson(_) => (StatusCode::BAD_REQUEST, "malformed_json"),
+        Error::AnswerTooLarge => (StatusCode::BAD_REQUEST, "answer_too_large"),
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::InvalidApiKey => (StatusCode::UNAUTHORIZED, "invalid_api_key"),
+        Error::NamespaceNotAllowed { .. } => (StatusCode::FORBIDDEN, "namespace_forbidden"),
+        Error::ContactNotFound => (StatusCode::NOT_FOUND, "contact_not_found"),
+        Error::VersionConflict { .. } => (StatusCode::PRECONDITION_FAILED, "version_conflict"),
+        Error::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        Error::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::OutcomeUnknown(_) => (StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown"),
+        Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }
 
@@ -161,8 +187,6 @@ fn json(status: StatusCode, body: &impl Serialize) -> Result<Response, Error> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    // Contacts are personal data, and change: no cache may show them to others, or without asking.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
 }
 
@@ -199,6 +223,26 @@ mod tests {
         let response = failure(&Error::Internal("table contacts-7 has no key".into()));
 
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(response.body(), r#"{"success":false,"error":"Internal server error"}"#);
+        assert_eq!(response.body(), r#"{"success":false,"error":"Internal server error","code":"internal"}"#);
+    }
+
+    #[test]
+    fn of_several_fields_the_first_is_the_error_and_each_has_its_sentence() {
+        let mut violations = Violations::default();
+        violations.add("title", "must be a string");
+        assert_eq!(
+            failure(&Error::InvalidField(violations.clone())).body(),
+            r#"{"success":false,"error":"title must be a string","code":"invalid_field"}"#
+        );
+
+        violations.add("name", "is required");
+
+        assert_eq!(
+            failure(&Error::InvalidField(violations)).body(),
+            concat!(
+                r#"{"success":false,"error":"title must be a string","code":"invalid_field","#,
+                r#""fields":{"title":"title must be a string","name":"name is required"}}"#
+            )
+        );
     }
 }

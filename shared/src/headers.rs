@@ -13,7 +13,7 @@ const MAXIMUM_TAGS: usize = 100;
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] when the header is neither `*` nor a list of at most 100 entity tags.
+/// [`Error::InvalidParameter`] when the header is neither `*` nor a list of at most 100 entity tags.
 pub fn if_match(headers: &HeaderMap) -> Result<Precondition, Error> {
     let Some(value) = joined(headers, IF_MATCH) else { return Ok(Precondition::None) };
     if value.trim() == "*" {
@@ -22,7 +22,7 @@ pub fn if_match(headers: &HeaderMap) -> Result<Precondition, Error> {
     }
     let tags = entity_tags(&value)
         .filter(|tags| tags.len() <= MAXIMUM_TAGS)
-        .ok_or_else(|| Error::invalid("If-Match", "must be * or at most 100 versions in quotes, such as \"3\""))?;
+        .ok_or_else(|| Error::invalid_parameter("If-Match", "must be * or at most 100 versions in quotes, such as \"3\""))?;
     Ok(Precondition::Versions(tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect()))
 }
 
@@ -51,21 +51,24 @@ impl EntityTag<'_> {
     }
 }
 
-/// The tags of `"1", W/"2"`; nothing when the text is not such a list.
+/// The tags of `"1", W/"2"`, at least one; nothing when the text is not such a list. Elements of the list can be empty:
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-5.6.1.2>.
 fn entity_tags(list: &str) -> Option<Vec<EntityTag<'_>>> {
+    let separators = |text: &str| text.len() - text.trim_start_matches([' ', '\t', ',']).len();
     let mut tags = Vec::new();
-    let mut rest = list.trim();
-    loop {
+    let mut rest = &list[separators(list)..];
+    while !rest.is_empty() {
         let weak = rest.starts_with("W/");
         let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
         let (opaque, after) = quoted.split_once('"')?;
         tags.push(EntityTag { weak, opaque });
-        rest = after.trim_start();
-        if rest.is_empty() {
-            return Some(tags);
+        rest = &after[separators(after)..];
+        let separated = after[..separators(after)].contains(',');
+        if !separated && !rest.is_empty() {
+            return None;
         }
-        rest = rest.strip_prefix(',')?.trim_start();
     }
+    (!tags.is_empty()).then_some(tags)
 }
 
 #[cfg(test)]
@@ -84,6 +87,7 @@ mod tests {
         assert_eq!(precondition("*").unwrap(), Precondition::None);
         assert_eq!(precondition("\"3\"").unwrap(), Precondition::Versions(vec![3]));
         assert_eq!(precondition("\"3\" ,\"4\"").unwrap(), Precondition::Versions(vec![3, 4]));
+        assert_eq!(precondition(" ,\"3\",, \t,\"4\" , ").unwrap(), Precondition::Versions(vec![3, 4]));
     }
 
     #[test]
@@ -93,7 +97,7 @@ mod tests {
 
     #[test]
     fn if_match_that_is_no_list_of_tags_is_refused() {
-        for value in ["", "3", "\"3", "\"3\" \"4\"", "\"3\",", "w/\"3\""] {
+        for value in ["", " ", ",", ", ,", "3", "\"3", "\"3\" \"4\"", "\"3\"\"4\"", "\"3\",x", "\"3\",*", "w/\"3\""] {
             let refusal = precondition(value).unwrap_err().to_string();
             assert_eq!(refusal, "If-Match must be * or at most 100 versions in quotes, such as \"3\"", "{value}");
         }

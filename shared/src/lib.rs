@@ -14,10 +14,13 @@ pub mod contact;
 mod email;
 pub mod envelope;
 pub mod error;
+pub mod handling;
 mod headers;
 mod hex;
 pub mod listing;
 pub mod meter;
+mod parameters;
+mod query_string;
 pub mod store;
 
 pub use headers::{if_match, if_none_match};

@@ -84,7 +84,7 @@ async fn odd_events_are_answered() {
     insta::assert_snapshot!(outcomes.join("\n"), @r"
     a body in base64: 201, /client-contact
     a body that says base64 and is not: 400 The request body must be base64 where the event says so
-    no body: 400 The request body must be a JSON object
+    no body: 400 The request body must be a JSON object, and is empty
     a stage in front of the path: 201, /production/client-contact
     no path: 201, 
     a path that no header can hold: 201, /%00%0A/%D8%AC%D9%88%D9%86

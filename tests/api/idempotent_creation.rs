@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use testkit::{Answer, App, Caller, ContactBody, contact};
 
-const REUSED: &str = "422 Idempotency-Key was used with another request body in the last 24 hours";
+const REUSED: &str = "422 Idempotency-Key was used for another request in the last 24 hours";
 
 async fn create_once(caller: &Caller, key: &str, body: impl Serialize) -> Answer {
     caller.request(Method::POST, "/client-contact").header("idempotency-key", key).json(&body).send().await

@@ -251,8 +251,8 @@ async fn an_empty_value_counts_as_not_given_and_unknown_parameters_are_ignored()
         "page=&per_page=&_id=&name=&search=&from_updatedAt=&to_updatedAt=&from__id=&to__id=&sort=&sortBy=&sortPageOrder=",
         "page&per_page&search&sort",
         "page=1&page=&per_page=25&per_page=",
-        "name[]=&name=[]&_id=[]&name=[\"\"]&sortBy=[]",
-        "limit=1&offset=1&filter=x&Name=A&names=A&NAME=A&page[]=2&search[0]=a",
+        "name[]=&_id[0]=&page[]=&from_updatedAt[gt]=&sortBy=[]",
+        "limit=1&offset=1&filter=x&Name=A&names=A&NAME=A",
         "&&&",
         "=A",
         "%FF=A",
@@ -310,8 +310,43 @@ async fn a_page_above_what_a_function_can_answer_is_refused() {
         app.add(&large).await;
     }
 
-    let refusal = app.list("per_page=100").await.refusal();
+    let refused = app.list("per_page=100").await;
 
-    assert_eq!(refusal, "400 per_page must be smaller here: the contacts of this page are larger than 6 MB");
+    assert_eq!(refused.code(), "answer_too_large");
+    assert_eq!(refused.refusal(), "400 per_page must be smaller for this page: its contacts are larger than 6 MB");
     assert_eq!(app.list("per_page=20").await.ids().len(), 20);
+}
+
+#[tokio::test]
+async fn an_empty_array_matches_nothing() {
+    let Some(app) = App::alone().await else { return };
+    let ids: Vec<String> = app.add_named(&["A", "B"]).await.iter().map(testkit::Contact::id).collect();
+    let cold = app.sibling().await;
+
+    for gateway in [&cold, &app] {
+        for query in ["_id=[]", "name=[]", "name=[\"\"]", "name[]=[\"A\"]", "_id=[]&name=A", "name=[]&search=a", "_id=[]&_id="] {
+            assert_eq!(gateway.list(query).await.total(), 0, "{query}");
+        }
+        assert_eq!(gateway.list("name=[]&name=A").await.names(), ["A"]);
+        assert_eq!(gateway.list(format!("_id=[]&_id={}", ids[1])).await.names(), ["B"]);
+        assert_eq!(gateway.list("").await.total(), 2);
+    }
+}
+
+#[tokio::test]
+async fn times_can_be_given_as_answers_have_them() {
+    let Some(app) = App::alone().await else { return };
+    let created = app.add(contact()).await;
+    let at = created.text("updatedAt");
+    let before = &at[..at.len() - 1];
+    let total = async |query: String| app.list(query).await.total();
+
+    assert_eq!(total(format!("from_updatedAt={at}")).await, 0, "strictly after");
+    assert_eq!(total(format!("to_updatedAt={at}")).await, 0, "strictly before");
+    assert_eq!(total(format!("from_updatedAt={before}999Z")).await, 0, "digits beyond milliseconds are cut");
+    assert_eq!(total(format!("to_updatedAt={before}999Z")).await, 0, "digits beyond milliseconds are cut");
+    assert_eq!(total(format!("from_updatedAt={before}%2B00:01")).await, 1, "a minute earlier");
+    assert_eq!(total(format!("from_updatedAt={before}+00:01")).await, 1, "a plus sign that was not encoded");
+    assert_eq!(total(format!("to_updatedAt={before}-00:01")).await, 1, "a minute later");
+    assert_eq!(total(format!("from_updatedAt=2000-01-01T00:00:00Z&to_updatedAt={}", created.millis("updatedAt") + 1)).await, 1);
 }

@@ -10,6 +10,7 @@ mod delete;
 mod events;
 mod gateway;
 mod get;
+mod handling;
 mod histories;
 mod hostile_input;
 mod idempotent_creation;

@@ -5,6 +5,23 @@ use serde_json::Value;
 
 use crate::contact::Contact;
 
+/// The code that goes with each kind of refusal, by its status.
+const CODES: [(u16, &str); 13] = [
+    (400, "invalid_parameter"),
+    (400, "invalid_field"),
+    (400, "malformed_json"),
+    (400, "answer_too_large"),
+    (401, "unauthenticated"),
+    (401, "invalid_api_key"),
+    (403, "namespace_forbidden"),
+    (404, "contact_not_found"),
+    (412, "version_conflict"),
+    (413, "body_too_large"),
+    (422, "idempotency_key_reused"),
+    (500, "internal"),
+    (503, "unavailable"),
+];
+
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -36,6 +53,19 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
+    /// The names in a header that lists some, percent-encoded each.
+    pub fn names_in(&self, header: &str) -> Vec<&str> {
+        self.header(header).map(|names| names.split(',').collect()).unwrap_or_default()
+    }
+
+    /// This answer, which has what every answer has: the name of its request, and a word to caches.
+    #[track_caller]
+    fn complete(&self) -> &Answer {
+        assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{:?}", self.headers);
+        assert_eq!(self.header("cache-control"), Some("private, no-cache"));
+        self
+    }
+
     /// A header's value.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("answers have headers of visible ASCII characters"))
@@ -50,7 +80,7 @@ impl Answer {
     /// The contact in its envelope, in which everything has its form.
     #[track_caller]
     pub fn contact(&self) -> Contact {
-        let mut json = self.json();
+        let mut json = self.complete().json();
         assert_eq!(json["success"], true, "{json}");
         assert_eq!(json.as_object().map(serde_json::Map::len), Some(2), "{json}");
         let contact = Contact::of(json["data"].take());
@@ -61,7 +91,7 @@ impl Answer {
     /// The contacts of a list, in order.
     #[track_caller]
     pub fn contacts(&self) -> Vec<Contact> {
-        let mut json = self.json();
+        let mut json = self.complete().json();
         assert_eq!((self.status, &json["success"]), (200, &Value::Bool(true)), "{json}");
         assert_eq!(json.as_object().map(serde_json::Map::len), Some(3), "{json}");
         match json["data"].take() {
@@ -99,11 +129,33 @@ impl Answer {
     /// The status and the sentence of an answer that is no success, in its envelope.
     #[track_caller]
     pub fn refusal(&self) -> String {
-        let json = self.json();
+        let json = self.complete().json();
         assert_eq!(json["success"], false, "{} {json}", self.status);
-        assert_eq!(json.as_object().map(serde_json::Map::len), Some(2), "{json}");
         let error = json["error"].as_str().unwrap_or_else(|| panic!("error is a sentence, not {json}"));
         assert!(!error.contains('\n'), "{error}");
+        let code = json["code"].as_str().unwrap_or_default();
+        assert!(CODES.contains(&(self.status, code)), "{} {code}", self.status);
+        // Of several fields that are wrong, the first is the error; of a single one there is nothing more to say.
+        if let Some(fields) = json.get("fields").and_then(Value::as_object) {
+            assert!(fields.len() > 1 && fields.values().any(|sentence| sentence == error), "{json}");
+            assert!(matches!(code, "invalid_parameter" | "invalid_field"), "{json}");
+        }
+        let members = 3 + usize::from(json.get("fields").is_some());
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(members), "{json}");
         format!("{} {error}", self.status)
+    }
+
+    /// The code of an answer that is no success.
+    #[track_caller]
+    pub fn code(&self) -> String {
+        self.refusal();
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The sentences about every field or parameter that is wrong, when there are several.
+    #[track_caller]
+    pub fn fields(&self) -> Value {
+        self.refusal();
+        self.json()["fields"].take()
     }
 }

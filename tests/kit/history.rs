@@ -269,10 +269,7 @@ impl World<'_> {
         let once = idempotency_key.map(|key| (caller.tenant.clone(), key));
         match once.as_ref().and_then(|once| self.created_once.get(once)) {
             Some((asked, _)) if *asked != expected => {
-                return assert_eq!(
-                    answer.refusal(),
-                    "422 Idempotency-Key was used with another request body in the last 24 hours"
-                );
+                return assert_eq!(answer.refusal(), "422 Idempotency-Key was used for another request in the last 24 hours");
             }
             Some((_, contact)) => {
                 assert_eq!(answer.header("idempotency-replayed"), Some("true"));

@@ -27,6 +27,7 @@ use shared::body::ContactBody;
 use shared::caller::Caller;
 use shared::contact::Contact;
 use shared::error::Error;
+use shared::handling::Handling;
 use shared::listing::{ListConfig, Page};
 use shared::meter::{Meter, Readings};
 use shared::object_id::ObjectId;
@@ -83,14 +84,14 @@ fn stranger() -> Caller {
 }
 
 async fn create(app: &App, name: &str) -> Contact {
-    let body = ContactBody::for_create(json!({"name": name}).to_string().as_bytes()).unwrap();
+    let body = ContactBody::for_create(json!({"name": name}).to_string().as_bytes(), &Handling::default()).unwrap();
     let now = Timestamp::now();
     let contact = Contact::new(body, &caller(), ObjectId::generate(now), now).unwrap();
     app.store.create(&Meter::default(), "local", contact).await.unwrap()
 }
 
 async fn rename(app: &App, id: ObjectId, name: &str) -> Contact {
-    let body = ContactBody::for_update(json!({"name": name}).to_string().as_bytes()).unwrap();
+    let body = ContactBody::for_update(json!({"name": name}).to_string().as_bytes(), &Handling::default()).unwrap();
     app.store.update(&Meter::default(), &caller(), id, &body, &Precondition::None).await.unwrap()
 }
 

@@ -17,11 +17,13 @@ use shared::timestamp::Timestamp;
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] about the body or the `Idempotency-Key`, [`Error::NamespaceNotAllowed`], and those of
+/// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about the `Idempotency-Key`,
+/// [`Error::NamespaceNotAllowed`], and those of
 /// [`shared::store::Store::create`] and [`shared::store::Store::create_once`].
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    call.takes_no_parameters()?;
     let key = IdempotencyKey::of_request(&call.headers)?;
-    let body = ContactBody::for_create(&call.body)?;
+    let body = ContactBody::for_create(&call.body, &call.handling)?;
     let now = Timestamp::now();
     let contact = Contact::new(body, &call.caller, ObjectId::generate(now), now)?;
     let (meter, tenant) = (&call.meter, &call.caller.tenant);

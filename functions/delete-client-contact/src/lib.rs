@@ -12,8 +12,9 @@ use shared::error::Error;
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] about `If-Match`, and those of [`shared::store::Store::delete`].
+/// [`Error::InvalidParameter`] about `If-Match`, and those of [`shared::store::Store::delete`].
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    call.takes_no_parameters()?;
     let id = call.contact_id()?;
     let precondition = shared::if_match(&call.headers)?;
     let contact = app.store.delete(&call.meter, &call.caller, id, &precondition).await?;

@@ -12,8 +12,9 @@ use shared::error::Error;
 ///
 /// # Errors
 ///
-/// [`Error::ContactNotFound`], and those of [`shared::store::Store::get`].
+/// [`Error::ContactNotFound`], [`Error::InvalidParameter`] about a parameter under strict handling, and those of [`shared::store::Store::get`].
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    call.takes_no_parameters()?;
     let found = app.store.get(&call.meter, &call.caller.tenant, call.contact_id()?).await?;
     let contact = found.filter(|contact| call.caller.sees(contact)).ok_or(Error::ContactNotFound)?;
     if shared::if_none_match(&call.headers, contact.version) {

@@ -12,9 +12,9 @@ use shared::listing::params;
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] about a parameter, and those of [`shared::listing::Lists::list`].
+/// [`Error::InvalidParameter`] about each parameter that is wrong, and those of [`shared::listing::Lists::list`].
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
-    let query = params::parse(&call.query)?;
+    let query = params::parse(&call.query, &call.handling)?;
     let page = app.lists.list(&call.meter, &call.caller, &query, call.now).await?;
     envelope::list(page.contacts.iter().map(AsRef::as_ref), &query, page.total)
 }

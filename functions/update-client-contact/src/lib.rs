@@ -13,10 +13,12 @@ use shared::error::Error;
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] about the body or `If-Match`, and those of [`shared::store::Store::update`].
+/// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about `If-Match`, and those of
+/// [`shared::store::Store::update`].
 pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+    call.takes_no_parameters()?;
     let id = call.contact_id()?;
-    let body = ContactBody::for_update(&call.body)?;
+    let body = ContactBody::for_update(&call.body, &call.handling)?;
     let precondition = shared::if_match(&call.headers)?;
     let contact = app.store.update(&call.meter, &call.caller, id, &body, &precondition).await?;
     envelope::contact(StatusCode::OK, &contact)

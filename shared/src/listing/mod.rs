@@ -4,7 +4,6 @@
 //! change log what is new before every list (the module `tenant`), selects in memory, and fetches just the contacts of the page.
 
 pub mod params;
-mod query_string;
 mod tenant;
 
 use std::collections::HashMap;

@@ -32,7 +32,7 @@ impl IdempotencyKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when it is not 1 to 255 printable ASCII characters.
+    /// [`Error::InvalidParameter`] when it is not 1 to 255 printable ASCII characters.
     pub fn of_request(headers: &HeaderMap) -> Result<Option<Self>, Error> {
         headers.get("idempotency-key").map(|value| Self::parse(value.as_bytes())).transpose()
     }
@@ -41,12 +41,12 @@ impl IdempotencyKey {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when it is not 1 to 255 printable ASCII characters.
+    /// [`Error::InvalidParameter`] when it is not 1 to 255 printable ASCII characters.
     fn parse(text: &[u8]) -> Result<Self, Error> {
         let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
         match std::str::from_utf8(text) {
             Ok(key) if printable && (1..=255).contains(&key.len()) => Ok(Self(key.to_owned())),
-            _ => Err(Error::invalid("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
+            _ => Err(Error::invalid_parameter("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
         }
     }
 
@@ -143,7 +143,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::IdempotencyKeyReused`] when the key came with another contact; [`Error::Invalid`] when the contact is above
+    /// [`Error::IdempotencyKeyReused`] when the key came with another contact; [`Error::InvalidField`] when the contact is above
     /// DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is written then. [`Error::OutcomeUnknown`].
     pub async fn create_once(
         &self,

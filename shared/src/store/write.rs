@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when the contact is above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is written
+    /// [`Error::InvalidField`] when the contact is above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is written
     /// then. [`Error::OutcomeUnknown`].
     pub async fn create(&self, meter: &Meter, tenant: &str, contact: Contact) -> Result<Contact, Error> {
         let id = WriteId::generate();
@@ -119,7 +119,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::ContactNotFound`], [`Error::VersionConflict`], [`Error::NamespaceNotAllowed`], [`Error::Invalid`] when the contact
+    /// [`Error::ContactNotFound`], [`Error::VersionConflict`], [`Error::NamespaceNotAllowed`], [`Error::InvalidField`] when the contact
     /// would be above DynamoDB's 400 KB, [`Error::Unavailable`] and [`Error::Internal`]: nothing is changed then.
     /// [`Error::OutcomeUnknown`], also when the change was made and others deleted the contact, or moved it out of the caller's reach.
     pub async fn update(
@@ -262,6 +262,6 @@ pub(super) fn refuse_above_the_maximum(item: &Item) -> Result<(), Error> {
     if item::size(item) <= MAXIMUM_ITEM_BYTES {
         Ok(())
     } else {
-        Err(Error::invalid("The request body", "would make the contact larger than 400 KB"))
+        Err(Error::invalid_field("The request body", "would make the contact larger than 400 KB"))
     }
 }
