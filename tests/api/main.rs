@@ -15,6 +15,7 @@ mod histories;
 mod hostile_input;
 mod idempotent_creation;
 mod list;
+mod malformed_items;
 mod pages;
 mod search;
 mod sort;

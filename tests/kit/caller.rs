@@ -151,10 +151,21 @@ impl Request {
     /// # Errors
     /// When the API cannot be reached, or its answer breaks off.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
+        let answer = self.answer().await?;
+        assert!(answer.status < 500, "{} {}", answer.status, answer.text());
+        Ok(answer)
+    }
+
+    /// Sends it, and reads the answer, which is a failure of the server's.
+    pub async fn send_and_fail(self) -> Answer {
+        let answer = self.answer().await.expect("the API answers");
+        assert!(answer.status >= 500, "{} {}", answer.status, answer.text());
+        answer
+    }
+
+    async fn answer(self) -> Result<Answer, reqwest::Error> {
         let response = self.0.send().await?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let answer = Answer { status, headers, body: response.bytes().await?.into() };
-        assert!(status < 500, "{status} {}", answer.text());
-        Ok(answer)
+        Ok(Answer { status, headers, body: response.bytes().await?.into() })
     }
 }

@@ -17,12 +17,12 @@ fn ahead(database: &Database) -> Store {
 }
 
 async fn update(store: &Store, id: ObjectId, fields: Value, precondition: &Precondition) -> Result<Contact, Error> {
-    let body = ContactBody::for_update(fields.to_string().as_bytes()).unwrap();
+    let body = ContactBody::for_update(fields.to_string().as_bytes(), &Handling::default()).unwrap();
     store.update(&Meter::default(), &caller(), id, &body, precondition).await
 }
 
 fn new_contact() -> Contact {
-    let body = ContactBody::for_create(br#"{"name": "created"}"#).unwrap();
+    let body = ContactBody::for_create(br#"{"name": "created"}"#, &Handling::default()).unwrap();
     let now = Timestamp::now();
     Contact::new(body, &caller(), ObjectId::generate(now), now).unwrap()
 }
@@ -79,7 +79,7 @@ async fn a_write_whose_answer_is_lost_is_made_once() {
     });
 
     let created = create(&instance.app, "before").await;
-    let body = ContactBody::for_update(br#"{"name": "after"}"#).unwrap();
+    let body = ContactBody::for_update(br#"{"name": "after"}"#, &Handling::default()).unwrap();
     let first = Precondition::Versions(vec![0]);
     let updated = instance.app.store.update(&Meter::default(), &caller(), created.id, &body, &first).await;
 

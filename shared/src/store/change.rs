@@ -158,6 +158,8 @@ impl Write for Change<'_> {
         expression.only_if(format!("attribute_exists({id})"));
         let deleted = expression.name("deleted");
         expression.only_if(format!("attribute_not_exists({deleted})"));
+        // What is no contact could be shown neither before nor after.
+        item::only_if_well_formed(&mut expression);
         self.only_if_visible(&mut expression);
         self.only_at_the_wanted_versions(&mut expression);
         // So a try that comes late undoes nothing, and comes into effect once: what is applied makes `updatedAt` its stamp.
@@ -203,7 +205,7 @@ impl Write for Change<'_> {
                 self.tries.none_is_open();
                 return Step::Answer(Err(Error::ContactNotFound));
             }
-            Err(error) => return Step::Answer(Err(self.tries.failed(error))),
+            Err(malformed) => return Step::Answer(Err(self.tries.failed(malformed.into()))),
         };
         self.tries.item_shows(contact.updated_at);
         if self.precondition.never_holds_from(contact.version) {

@@ -26,7 +26,7 @@ const MAXIMUM_TRIES: u32 = 5;
 
 impl Store {
     /// One page of `tenant`'s change log in ascending order, at most `limit` entries and at most 1 MB: the first of `range`, or the one
-    /// after `position`. Eventually consistent, as every read of a global secondary index.
+    /// after `position`. A malformed item shows as deleted, or not at all. Eventually consistent, as every read of a global secondary index.
     ///
     /// # Errors
     ///
@@ -59,13 +59,22 @@ impl Store {
         let output = meter.database(request).await.map_err(classify)?;
         meter.consumed(&output.consumed_capacity);
         let mut page = LogPage::default();
+        let mut malformed = Vec::new();
         for item in output.items.unwrap_or_default() {
-            match reset_mark(&item) {
-                // Marks come in the order of their stamps.
-                Some(mark) => page.reset = Some(mark),
-                None => page.entries.push(item::entry(item)?),
+            // Marks come in the order of their stamps.
+            if let Some(mark) = reset_mark(&item) {
+                page.reset = Some(mark);
+                continue;
+            }
+            match item::entry(item) {
+                Ok(entry) => page.entries.push(entry),
+                Err(error) => {
+                    page.entries.extend(error.entry());
+                    malformed.push(error);
+                }
             }
         }
+        item::log_left_out(tenant, &malformed);
         // DynamoDB may hand out a position though nothing follows; the next page is empty then.
         page.next = output.last_evaluated_key.and_then(|key| position_of(&key));
         Ok(page)
@@ -148,7 +157,12 @@ fn key_of(tenant: &str, position: LogPosition) -> Item {
 }
 
 fn position_of(key: &Item) -> Option<LogPosition> {
-    Some(LogPosition { updated_at: stamp(key)?, sort_key: key.get("_id")?.as_s().ok()?.clone() })
+    if let Some(updated_at) = stamp(key) {
+        return Some(LogPosition { updated_at, sort_key: key.get("_id")?.as_s().ok()?.clone() });
+    }
+    // A malformed item whose stamp has a fraction: reading goes on before the first entry of the next millisecond.
+    let millis: f64 = key.get("updatedAt")?.as_n().ok()?.parse().ok()?;
+    Some(LogPosition { updated_at: Timestamp::from_millis(millis.ceil() as i64), sort_key: "\0".to_owned() })
 }
 
 fn stamp(item: &Item) -> Option<Timestamp> {

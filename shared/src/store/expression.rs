@@ -81,6 +81,12 @@ impl UpdateExpression {
         placeholder
     }
 
+    /// A placeholder of a value that can be there already.
+    pub fn shared_value(&mut self, value: AttributeValue) -> String {
+        let known = self.values.iter().find(|(_, known)| **known == value).map(|(placeholder, _)| placeholder.clone());
+        known.unwrap_or_else(|| self.value(value))
+    }
+
     /// The update expression.
     pub fn update(&self) -> String {
         let mut expression = format!("SET {}", self.set.join(", "));

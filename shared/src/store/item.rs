@@ -1,15 +1,19 @@
 //! Items of the contacts table: how a contact, a tombstone and an entry of the change log are written there.
+//!
+//! Restores and scripts write items too, and not always as this API would. One that is no contact is malformed: its own calls fail, and
+//! lists leave it out. See `docs/adr/0012-malformed-items.md`.
 
 use std::collections::HashMap;
 use std::str::FromStr;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Stored;
+use super::expression::UpdateExpression;
 use super::register::{self, WriteId};
-use crate::contact::Contact;
-use crate::error::Error;
+use crate::contact::{Contact, UserType};
+use crate::error::{Error, quoted};
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
 use index::entry::{EntryFields, IndexEntry};
@@ -38,6 +42,9 @@ pub const CONTACT_ATTRIBUTES: [&str; 16] = [
     "lastWrite",
 ];
 
+/// The most malformed items that one line of the log names.
+const LOGGED_ITEMS: usize = 20;
+
 /// The primary key of a contact.
 pub fn key(tenant: &str, id: ObjectId) -> Item {
     key_of_text(tenant, id.to_string())
@@ -63,75 +70,245 @@ pub fn of_new_contact(tenant: &str, contact: &Contact, id: &WriteId) -> Result<I
     Ok(item)
 }
 
-/// The contact or the tombstone in an item.
-pub fn stored(item: Item) -> Result<Stored, Error> {
-    let stored = if item.contains_key("deleted") {
-        serde_dynamo::from_item(item).map(|TombstoneItem { id, version, updated_at }| Stored::Tombstone {
-            id,
-            version,
-            updated_at,
-        })
-    } else {
-        serde_dynamo::from_item(item).map(Box::new).map(Stored::Contact)
-    };
-    stored.map_err(|error| Error::Internal(error.into()))
+/// What an attribute of a contact must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Flag,
+    Json,
+    Text,
+    /// A list of texts, empty or not.
+    Texts,
+    /// A list of at least one text.
+    Namespaces,
+    /// Milliseconds since 1970 that can be written as a text.
+    Time,
+    User,
+    Version,
 }
 
-#[derive(Deserialize)]
-struct TombstoneItem {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-    #[serde(rename = "__v")]
-    version: u64,
-    #[serde(rename = "updatedAt")]
-    updated_at: Timestamp,
+/// The attributes of a contact besides its key: what each must be, and whether every contact has it.
+const ATTRIBUTES: [(&str, Kind, bool); 17] = [
+    ("creator", Kind::User, true),
+    ("editor", Kind::User, false),
+    ("name", Kind::Text, true),
+    ("local_name", Kind::Text, false),
+    ("phone1", Kind::Text, false),
+    ("phone2", Kind::Text, false),
+    ("email", Kind::Text, false),
+    ("title", Kind::Text, false),
+    ("extra_info", Kind::Text, false),
+    ("disabled", Kind::Flag, false),
+    ("media", Kind::Texts, false),
+    ("cover_photo", Kind::Text, false),
+    ("integration_meta", Kind::Json, false),
+    ("company_namespace", Kind::Namespaces, true),
+    ("createdAt", Kind::Time, true),
+    ("updatedAt", Kind::Time, true),
+    ("__v", Kind::Version, true),
+];
+
+impl Kind {
+    /// The type that DynamoDB has for it, as `attribute_type` calls it.
+    fn type_name(self) -> &'static str {
+        match self {
+            Self::Flag => "BOOL",
+            Self::Json | Self::Text => "S",
+            Self::Texts | Self::Namespaces => "L",
+            Self::Time | Self::Version => "N",
+            Self::User => "M",
+        }
+    }
+
+    fn describes(self, value: &AttributeValue) -> bool {
+        let is_text = |value: &AttributeValue| value.is_s();
+        match (self, value) {
+            (Self::Flag, AttributeValue::Bool(_)) | (Self::Text, AttributeValue::S(_)) => true,
+            (Self::Json, AttributeValue::S(text)) => {
+                serde_json::from_str::<&RawValue>(text).is_ok_and(|json| json.get().starts_with('{'))
+            }
+            (Self::Texts, AttributeValue::L(values)) => values.iter().all(is_text),
+            (Self::Namespaces, AttributeValue::L(values)) => !values.is_empty() && values.iter().all(is_text),
+            (Self::Time, AttributeValue::N(digits)) => {
+                digits.parse().is_ok_and(|millis| Timestamp::from_millis(millis).has_text())
+            }
+            (Self::Version, AttributeValue::N(digits)) => digits.parse::<u64>().is_ok(),
+            (Self::User, AttributeValue::M(members)) => {
+                let kind = members.get("type").and_then(|kind| kind.as_s().ok());
+                members.values().all(is_text)
+                    && members.contains_key("_id")
+                    && kind.is_some_and(|kind| UserType::ALL.iter().any(|(known, _)| known == kind))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// An item that is no contact. It reads as a sentence for the log, with the item's key and nothing of a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the item {key} is malformed: {reason}")]
+pub struct Malformed {
+    key: String,
+    reason: String,
+    /// What the change log shows in its place.
+    entry: Option<IndexEntry>,
+}
+
+impl Malformed {
+    /// The item whose `attribute` is not what it must be.
+    fn new(item: &Item, attribute: &str) -> Self {
+        let reason = match item.get(attribute) {
+            None => format!("{attribute} is missing"),
+            Some(_) => format!("{attribute} is not what it must be"),
+        };
+        let id = item.get("_id").and_then(|id| id.as_s().ok());
+        let entry = id.and_then(|id| id.parse().ok()).map(|id| match digits(item, "__v").zip(moment(item, "updatedAt")) {
+            Some((version, updated_at)) => IndexEntry { id, version, updated_at, fields: None },
+            // Of what state this is cannot be read: later than any other, until the index forgets old deletions.
+            None => IndexEntry { id, version: u64::MAX, updated_at: Timestamp::from_millis(0), fields: None },
+        });
+        Self { key: quoted(id.map_or("", String::as_str)), reason, entry }
+    }
+
+    /// What the change log shows in its place, when it has a contact's key: a deletion, so that an older state does not go on showing.
+    pub fn entry(&self) -> Option<IndexEntry> {
+        self.entry.clone()
+    }
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::Internal(malformed.into())
+    }
+}
+
+/// Logs items that a list leaves out. The field `malformed_items` is there to be counted.
+pub fn log_left_out(tenant: &str, malformed: &[Malformed]) {
+    if malformed.is_empty() {
+        return;
+    }
+    let mut items: Vec<String> =
+        malformed.iter().take(LOGGED_ITEMS).map(|item| format!("{}: {}", item.key, item.reason)).collect();
+    if malformed.len() > LOGGED_ITEMS {
+        items.push("and more".to_owned());
+    }
+    let items = items.join("; ");
+    tracing::warn!(
+        malformed_items = malformed.len(),
+        tenant,
+        items,
+        "malformed items of the contacts table are left out of lists"
+    );
+}
+
+/// A number attribute as a moment that can be written as a text.
+fn moment(item: &Item, attribute: &str) -> Option<Timestamp> {
+    digits(item, attribute).map(Timestamp::from_millis).filter(|moment| moment.has_text())
+}
+
+/// The contact or the tombstone in an item.
+///
+/// # Errors
+///
+/// [`Malformed`] when it is neither.
+pub fn stored(item: Item) -> Result<Stored, Malformed> {
+    let key = item.get("_id").and_then(|id| id.as_s().ok());
+    let id: ObjectId = key.and_then(|id| id.parse().ok()).ok_or_else(|| Malformed::new(&item, "_id"))?;
+    if item.contains_key("deleted") {
+        let version = digits(&item, "__v").ok_or_else(|| Malformed::new(&item, "__v"))?;
+        let updated_at = moment(&item, "updatedAt").ok_or_else(|| Malformed::new(&item, "updatedAt"))?;
+        return Ok(Stored::Tombstone { id, version, updated_at });
+    }
+    let wrong = ATTRIBUTES.iter().find(|(attribute, kind, is_required)| match item.get(*attribute) {
+        None => *is_required,
+        Some(value) => !kind.describes(value),
+    });
+    if let Some((attribute, ..)) = wrong {
+        return Err(Malformed::new(&item, attribute));
+    }
+    serde_dynamo::from_item(item).map(Box::new).map(Stored::Contact).map_err(|_| {
+        // What serde says of an item can repeat what is in it, so it is not for the log.
+        Malformed { key: id.to_string(), reason: "it is not what a contact must be".to_owned(), entry: None }
+    })
+}
+
+/// Lets an update happen only to an item whose attributes have the types of a contact's. Their elements and members are beyond what a
+/// condition can tell.
+pub fn only_if_well_formed(expression: &mut UpdateExpression) {
+    for (attribute, kind, is_required) in ATTRIBUTES {
+        let name = expression.name(attribute);
+        let mut value = |value| expression.shared_value(value);
+        let condition = if kind == Kind::Time {
+            let [first, last] = [Timestamp::FIRST_WITH_TEXT, Timestamp::LAST_WITH_TEXT]
+                .map(|moment| value(AttributeValue::N(moment.millis().to_string())));
+            format!("{name} BETWEEN {first} AND {last}")
+        } else {
+            format!("attribute_type({name},{})", value(AttributeValue::S(kind.type_name().to_owned())))
+        };
+        expression.only_if(if is_required { condition } else { format!("(attribute_not_exists({name}) OR {condition})") });
+    }
 }
 
 /// The entry of the change log in an item of the index `updatedAt-index`. By hand and not by `serde_dynamo`, because a load reads
 /// hundreds of thousands of them.
-pub fn entry(mut item: Item) -> Result<IndexEntry, Error> {
-    let id = text(&mut item, "_id").and_then(|id| id.parse().ok()).ok_or_else(|| no("_id"))?;
-    let version = digits(&mut item, "__v").ok_or_else(|| no("__v"))?;
-    let updated_at = digits(&mut item, "updatedAt").map(Timestamp::from_millis).ok_or_else(|| no("updatedAt"))?;
+///
+/// # Errors
+///
+/// [`Malformed`] when it is neither a contact's nor a tombstone's.
+pub fn entry(mut item: Item) -> Result<IndexEntry, Malformed> {
+    let id = item.get("_id").and_then(|id| id.as_s().ok()?.parse().ok()).ok_or_else(|| Malformed::new(&item, "_id"))?;
+    let version = digits(&item, "__v").ok_or_else(|| Malformed::new(&item, "__v"))?;
+    let updated_at = moment(&item, "updatedAt").ok_or_else(|| Malformed::new(&item, "updatedAt"))?;
     if item.contains_key("deleted") {
         return Ok(IndexEntry { id, version, updated_at, fields: None });
     }
+    let created_at = moment(&item, "createdAt").ok_or_else(|| Malformed::new(&item, "createdAt"))?;
+    let disabled = match item.get("disabled") {
+        None => false,
+        Some(AttributeValue::Bool(disabled)) => *disabled,
+        Some(_) => return Err(Malformed::new(&item, "disabled")),
+    };
+    if !item.get("company_namespace").is_some_and(|value| Kind::Namespaces.describes(value)) {
+        return Err(Malformed::new(&item, "company_namespace"));
+    }
+    let name = text(&mut item, "name")?.ok_or_else(|| Malformed::new(&item, "name"))?;
     let fields = EntryFields {
-        name: text(&mut item, "name").ok_or_else(|| no("name"))?,
-        local_name: text(&mut item, "local_name"),
-        phone1: text(&mut item, "phone1"),
-        phone2: text(&mut item, "phone2"),
-        email: text(&mut item, "email"),
-        title: text(&mut item, "title"),
-        disabled: item.get("disabled").and_then(|value| value.as_bool().ok().copied()).unwrap_or_default(),
-        created_at: digits(&mut item, "createdAt").map(Timestamp::from_millis).ok_or_else(|| no("createdAt"))?,
-        company_namespace: texts(&mut item, "company_namespace").ok_or_else(|| no("company_namespace"))?,
+        name,
+        local_name: text(&mut item, "local_name")?,
+        phone1: text(&mut item, "phone1")?,
+        phone2: text(&mut item, "phone2")?,
+        email: text(&mut item, "email")?,
+        title: text(&mut item, "title")?,
+        disabled,
+        created_at,
+        company_namespace: texts(&mut item, "company_namespace"),
     };
     Ok(IndexEntry { id, version, updated_at, fields: Some(fields) })
 }
 
-fn no(attribute: &str) -> Error {
-    Error::Internal(format!("an entry of the change log has no {attribute} that can be read").into())
-}
-
-fn text(item: &mut Item, attribute: &str) -> Option<String> {
-    match item.remove(attribute)? {
-        AttributeValue::S(text) => Some(text),
-        _ => None,
+/// Takes a text attribute.
+fn text(item: &mut Item, attribute: &str) -> Result<Option<String>, Malformed> {
+    match item.remove(attribute) {
+        None => Ok(None),
+        Some(AttributeValue::S(text)) => Ok(Some(text)),
+        Some(other) => {
+            item.insert(attribute.to_owned(), other);
+            Err(Malformed::new(item, attribute))
+        }
     }
 }
 
-fn digits<T: FromStr>(item: &mut Item, attribute: &str) -> Option<T> {
-    item.remove(attribute)?.as_n().ok()?.parse().ok()
+fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
+    item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
-fn texts(item: &mut Item, attribute: &str) -> Option<Vec<String>> {
-    let AttributeValue::L(values) = item.remove(attribute)? else { return None };
+/// Takes a list attribute's texts.
+fn texts(item: &mut Item, attribute: &str) -> Vec<String> {
+    let Some(AttributeValue::L(values)) = item.remove(attribute) else { return Vec::new() };
     let text = |value| match value {
         AttributeValue::S(text) => Some(text),
         _ => None,
     };
-    values.into_iter().map(text).collect()
+    values.into_iter().filter_map(text).collect()
 }
 
 impl From<&Stored> for IndexEntry {
@@ -201,6 +378,93 @@ mod tests {
             let item: Item = serde_dynamo::to_item(item).unwrap();
             assert_eq!(entry(item.clone()).unwrap(), IndexEntry::from(&stored(item).unwrap()));
         }
+    }
+
+    /// The attributes of a contact with one of each type, and the key.
+    fn contact() -> Item {
+        serde_dynamo::to_item(json!({
+            "_id": "60f1b2b3c9e9a12345678901", "tenant": "t", "creator": {"_id": "1", "type": "rep"}, "name": "John", "phone1": "1",
+            "disabled": true, "media": ["x"], "integration_meta": "{}", "company_namespace": ["a"], "createdAt": 5, "updatedAt": 7, "__v": 3,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_item_that_is_no_contact_is_malformed_and_nothing_of_it_is_told() {
+        let year_10_000 = Timestamp::LAST_WITH_TEXT.millis() + 1;
+        for (attribute, value) in [
+            ("_id", json!("Xanthippe")),
+            ("_id", json!(7)),
+            ("creator", json!(null)),
+            ("creator", json!("Xanthippe")),
+            ("creator", json!({"_id": "1", "type": "Xanthippe"})),
+            ("creator", json!({"_id": "1", "type": "rep", "name": 7})),
+            ("creator", json!({"type": "rep"})),
+            ("editor", json!([])),
+            ("name", json!(null)),
+            ("name", json!(7)),
+            ("phone1", json!(7)),
+            ("local_name", json!(["Xanthippe"])),
+            ("disabled", json!("Xanthippe")),
+            ("media", json!("Xanthippe")),
+            ("media", json!([7])),
+            ("integration_meta", json!({"Xanthippe": 1})),
+            ("integration_meta", json!("Xanthippe")),
+            ("integration_meta", json!("[]")),
+            ("company_namespace", json!([])),
+            ("company_namespace", json!("a")),
+            ("company_namespace", json!([7])),
+            ("createdAt", json!(year_10_000)),
+            ("createdAt", json!("2023")),
+            ("updatedAt", json!(year_10_000)),
+            ("updatedAt", json!(i64::MIN)),
+            ("__v", json!("3")),
+            ("__v", json!(-1)),
+            ("__v", json!(1.5)),
+        ] {
+            let mut item = contact();
+            match value {
+                serde_json::Value::Null => item.remove(attribute),
+                value => item.insert(attribute.to_owned(), serde_dynamo::to_attribute_value(value).unwrap()),
+            };
+
+            let malformed = stored(item.clone()).unwrap_err();
+
+            let told = malformed.to_string();
+            let key = item["_id"].as_s().map_or("\"\"", String::as_str);
+            assert!(told.starts_with(&format!("the item {key} is malformed: {attribute} is ")), "{told}");
+            assert!(attribute == "_id" || !told.contains("Xanthippe"), "{told}");
+            // The change log does not have every attribute.
+            if !["creator", "editor", "media", "integration_meta"].contains(&attribute) {
+                assert_eq!(entry(item).unwrap_err(), malformed);
+            }
+            let shown = malformed.entry().map(|entry| (entry.version, entry.fields));
+            let expected = match attribute {
+                "_id" => None,
+                "__v" | "updatedAt" => Some((u64::MAX, None)),
+                _ => Some((3, None)),
+            };
+            assert_eq!(shown, expected, "{attribute}");
+        }
+        assert!(stored(contact()).is_ok() && entry(contact()).is_ok());
+    }
+
+    #[test]
+    fn the_condition_of_a_well_formed_item_is_short() {
+        let mut expression = UpdateExpression::default();
+        only_if_well_formed(&mut expression);
+
+        // An expression has 4 KB, of which a caller's namespaces and `If-Match` take most at worst.
+        let (condition, _, values) = expression.into_condition();
+        assert!(condition.len() < 850, "{}", condition.len());
+        assert_eq!(values.len(), 7);
+    }
+
+    #[test]
+    fn every_attribute_of_a_contact_has_its_kind() {
+        let own = CONTACT_ATTRIBUTES.iter().copied().filter(|attribute| ATTRIBUTES.iter().all(|(known, ..)| known != attribute));
+
+        assert_eq!(own.collect::<Vec<_>>(), ["lastWrite"]);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Internal`].
+    /// [`Error::Unavailable`], and [`Error::Internal`], also when the item is malformed.
     pub async fn get(&self, meter: &Meter, tenant: &str, id: ObjectId) -> Result<Option<Contact>, Error> {
         let request = self
             .client
@@ -102,7 +102,7 @@ impl Store {
         }
     }
 
-    /// What the table holds for each of `ids`, in no order; an id without an item has no entry. One request per
+    /// What the table holds for each of `ids`, in no order; an id without an item, or with a malformed one, has no entry. One request per
     /// [`BATCH_KEYS`] ids, and another for keys that DynamoDB left unprocessed.
     ///
     /// # Errors
@@ -116,6 +116,7 @@ impl Store {
     async fn get_batch(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Stored>, Error> {
         let mut keys: Vec<Item> = ids.iter().map(|&id| item::key(tenant, id)).collect();
         let mut found = Vec::with_capacity(ids.len());
+        let mut malformed = Vec::new();
         let mut backoff = sdk_error::Backoff::default();
         while !keys.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();
@@ -130,13 +131,17 @@ impl Store {
             let output = meter.database(request).await.map_err(classify)?;
             meter.consumed(output.consumed_capacity());
             for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                found.push(item::stored(item)?);
+                match item::stored(item) {
+                    Ok(stored) => found.push(stored),
+                    Err(error) => malformed.push(error),
+                }
             }
             keys = output.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
             if !keys.is_empty() {
                 backoff.wait().await?;
             }
         }
+        item::log_left_out(tenant, &malformed);
         Ok(found)
     }
 }

@@ -21,6 +21,7 @@ use crate::body::ContactBody;
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::handling::Handling;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
 
@@ -170,7 +171,7 @@ fn plans(random: &mut Random) -> Vec<Plan> {
     let conditions = random.percent(40);
     let moves = random.percent(30);
     let creator = caller(&["a", "b"]);
-    let body = ContactBody::for_create(br#"{"name": "created"}"#).expect("a body");
+    let body = ContactBody::for_create(br#"{"name": "created"}"#, &Handling::default()).expect("a body");
     let id = ObjectId::from_bytes([7; 12]);
     let contact = Contact::new(body, &creator, id, Timestamp::from_millis(0)).expect("a contact");
     let create = Plan {
@@ -192,7 +193,7 @@ fn plans(random: &mut Random) -> Vec<Plan> {
             if moves && random.percent(30) {
                 body["company_namespace"] = [json!(["a"]), json!(["b"]), json!(["a", "b"])][random.below(3)].clone();
             }
-            What::Update(Box::new(ContactBody::for_update(body.to_string().as_bytes()).expect("a body")))
+            What::Update(Box::new(ContactBody::for_update(body.to_string().as_bytes(), &Handling::default()).expect("a body")))
         };
         let first = random.next() % 8;
         let precondition = match random.below(4) {
