@@ -111,7 +111,7 @@ impl Lease {
         let is_left = |record: &KeyRecord| {
             record.tenant == TENANT && record.user.id == USER && record.expires_at.is_some_and(|expiry| expiry <= now)
         };
-        for left in keys.list().await?.into_iter().filter(is_left) {
+        for left in keys.list().await?.records.into_iter().filter(is_left) {
             keys.remove(&left.hash).await?;
         }
 

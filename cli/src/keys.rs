@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
+use shared::api_key::{ApiKey, KeyAdmin, KeyRecord, TENANT_RULE, is_tenant};
 use shared::contact::{User, UserType};
 use shared::object_id::ObjectId;
 use shared::timestamp::Timestamp;
@@ -28,7 +28,7 @@ pub enum Command {
     /// Create a key and print it, once
     Create {
         /// Tenant that the key can access
-        #[arg(long, value_parser = text)]
+        #[arg(long, value_parser = tenant)]
         tenant: String,
 
         /// Company namespace that the key may use; may be repeated, the first is the default
@@ -169,9 +169,12 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
         }
         Command::List { location } => {
             let table = location.open(Missing::Fail).await?;
-            let records = table.keys.list().await?;
+            let keys = table.keys.list().await?;
             table.close().await;
-            Ok(listing(&records))
+            for id in keys.malformed {
+                eprintln!("The record of the key {id} is malformed, so the key opens nothing.");
+            }
+            Ok(listing(&keys.records))
         }
         Command::Revoke { id, location } => {
             let table = location.open(Missing::Fail).await?;
@@ -223,6 +226,11 @@ async fn create(client: &Client, name: &str) -> Result<(), KeysError> {
 fn user_type() -> impl TypedValueParser<Value = UserType> {
     let known = |name: String| UserType::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind);
     PossibleValuesParser::new(UserType::ALL.map(|(name, _)| name)).try_map(move |name| known(name).ok_or("unknown"))
+}
+
+/// The name of a tenant.
+pub fn tenant(given: &str) -> Result<String, String> {
+    if is_tenant(given) { Ok(given.to_owned()) } else { Err(format!("it {TENANT_RULE}")) }
 }
 
 /// Text that says something.

@@ -19,6 +19,7 @@ use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::engine::{EngineError, Missing};
+use crate::keys;
 use crate::lifelike::Lifelike;
 use crate::serve::{self, CONTACTS_TABLE};
 use crate::tables::{self, TableError, causes};
@@ -41,7 +42,7 @@ pub struct Options {
     pub count: u64,
 
     /// Tenant that the contacts belong to
-    #[arg(long, default_value = "local", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, default_value = "local", value_parser = keys::tenant)]
     pub tenant: String,
 
     /// Company namespace of the contacts

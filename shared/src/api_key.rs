@@ -114,7 +114,7 @@ pub struct KeyRecord {
 impl KeyRecord {
     /// A name for the key that gives nothing away: the first 16 digits of its hash.
     pub fn id(&self) -> &str {
-        self.hash.get(..16).unwrap_or(&self.hash)
+        id_of(&self.hash)
     }
 
     /// Whether the key is valid at `now`.
@@ -218,8 +218,27 @@ impl KeyRing {
             .send();
         let output = meter.database(request).await.map_err(classify)?;
         meter.consumed(&output.consumed_capacity);
-        output.item.map(record).transpose()
+        output.item.map(record).transpose().map_err(|malformed| Error::Internal(malformed.into()))
     }
+}
+
+/// What a tenant's name must be, as the rest of a sentence about it.
+pub const TENANT_RULE: &str = "must be 1 to 128 printable characters";
+
+/// Whether a text can be a tenant's name: 1 to 128 characters, none of which is a control character or ends a line, and not only white
+/// space. It is the partition key of all of the tenant's contacts, and stands in logs.
+pub fn is_tenant(text: &str) -> bool {
+    let is_printable = |letter: char| !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}');
+    (1..=128).contains(&text.chars().count()) && text.chars().all(is_printable) && !text.trim().is_empty()
+}
+
+/// Every key of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyList {
+    /// The records, the newest first.
+    pub records: Vec<KeyRecord>,
+    /// The ids of keys whose records are malformed, so that they open nothing.
+    pub malformed: Vec<String>,
 }
 
 /// The keys as an operator sees them.
@@ -239,8 +258,11 @@ impl KeyAdmin {
     ///
     /// # Errors
     ///
-    /// [`Error::Unavailable`] and [`Error::Internal`].
+    /// [`Error::InvalidParameter`] when the tenant's name is not [printable](is_tenant), [`Error::Unavailable`] and [`Error::Internal`].
     pub async fn put(&self, record: &KeyRecord) -> Result<(), Error> {
+        if !is_tenant(&record.tenant) {
+            return Err(Error::invalid_parameter("tenant", TENANT_RULE));
+        }
         let item = serde_dynamo::to_item(record).map_err(|error| Error::Internal(error.into()))?;
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await.map_err(classify)?;
         Ok(())
@@ -253,7 +275,7 @@ impl KeyAdmin {
     /// [`Error::Unavailable`] and [`Error::Internal`].
     pub async fn find(&self, hash: &str) -> Result<Option<KeyRecord>, Error> {
         let request = self.client.get_item().table_name(&self.table).set_key(Some(key(hash))).consistent_read(true);
-        request.send().await.map_err(classify)?.item.map(record).transpose()
+        request.send().await.map_err(classify)?.item.map(record).transpose().map_err(|error| Error::Internal(error.into()))
     }
 
     /// Makes the key with this hash expire at another time. A key that is revoked or gone stays so.
@@ -290,19 +312,23 @@ impl KeyAdmin {
         Ok(())
     }
 
-    /// Every key's record, the newest first.
+    /// Every key's record.
     ///
     /// # Errors
     ///
     /// [`Error::Unavailable`] and [`Error::Internal`].
-    pub async fn list(&self) -> Result<Vec<KeyRecord>, Error> {
-        let mut records = Vec::new();
+    pub async fn list(&self) -> Result<KeyList, Error> {
+        let (mut records, mut malformed) = (Vec::new(), Vec::new());
         let mut pages = self.client.scan().table_name(&self.table).consistent_read(true).into_paginator().items().send();
         while let Some(item) = pages.next().await {
-            records.push(record(item.map_err(classify)?)?);
+            match record(item.map_err(classify)?) {
+                Ok(record) => records.push(record),
+                Err(MalformedRecord { id }) => malformed.push(id),
+            }
         }
         records.sort_by(|a: &KeyRecord, b| b.created_at.cmp(&a.created_at).then_with(|| a.hash.cmp(&b.hash)));
-        Ok(records)
+        malformed.sort();
+        Ok(KeyList { records, malformed })
     }
 
     /// Revokes the key whose [`KeyRecord::id`] or hash is `id`, at `now`, and returns its record; nothing when there is none. A key
@@ -312,7 +338,7 @@ impl KeyAdmin {
     ///
     /// [`Error::Unavailable`] and [`Error::Internal`].
     pub async fn revoke(&self, id: &str, now: Timestamp) -> Result<Option<KeyRecord>, Error> {
-        let found = self.list().await?.into_iter().find(|record| record.id() == id || record.hash == id);
+        let found = self.list().await?.records.into_iter().find(|record| record.id() == id || record.hash == id);
         let Some(mut found) = found.filter(|record| record.revoked_at.is_none()) else {
             return Ok(None);
         };
@@ -345,8 +371,24 @@ fn key(hash: &str) -> HashMap<String, AttributeValue> {
     HashMap::from([("keyHash".to_owned(), AttributeValue::S(hash.to_owned()))])
 }
 
-fn record(item: HashMap<String, AttributeValue>) -> Result<KeyRecord, Error> {
-    serde_dynamo::from_item(item).map_err(|error| Error::Internal(error.into()))
+/// The item of a key is not what a record of one must be. It tells nothing of what is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("the record of the API key {id} is malformed")]
+struct MalformedRecord {
+    id: String,
+}
+
+fn record(item: HashMap<String, AttributeValue>) -> Result<KeyRecord, MalformedRecord> {
+    let hash = item.get("keyHash").and_then(|hash| hash.as_s().ok()).cloned().unwrap_or_default();
+    let malformed = || MalformedRecord { id: id_of(&hash).to_owned() };
+    let record: KeyRecord = serde_dynamo::from_item(item).map_err(|_| malformed())?;
+    let moments = [Some(record.created_at), record.expires_at, record.revoked_at];
+    if moments.into_iter().flatten().all(Timestamp::has_text) { Ok(record) } else { Err(malformed()) }
+}
+
+/// A name for a key that gives nothing away: the first 16 digits of its hash.
+fn id_of(hash: &str) -> &str {
+    hash.get(..16).unwrap_or(hash)
 }
 
 #[cfg(test)]
@@ -382,6 +424,16 @@ mod tests {
     fn other_headers_carry_no_key() {
         for headers in [&[][..], &[("authorization", "Basic dTpw")], &[("authorization", "Bearer")], &[("api-key", "")]] {
             assert_eq!(key_of(headers), None);
+        }
+    }
+
+    #[test]
+    fn a_tenant_is_1_to_128_printable_characters() {
+        for name in ["a", "acme & sons", "شركة", &"é".repeat(128)] {
+            assert!(is_tenant(name), "{name}");
+        }
+        for name in ["", " ", "\u{3000}", "a\n", "\0", "a\u{85}b", "a\u{2028}b", &"é".repeat(129)] {
+            assert!(!is_tenant(name), "{name:?}");
         }
     }
 

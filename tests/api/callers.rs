@@ -46,7 +46,7 @@ async fn a_request_without_a_key_that_works_is_refused() {
     let app = app.sibling_that_requires_a_key().await;
     let caller = app.caller("acme", &["north"], "ann").await;
     let key = caller.key.clone().unwrap();
-    let hash = app.keys().list().await.unwrap().into_iter().find(|record| record.tenant == "acme").unwrap().hash;
+    let hash = app.keys().list().await.unwrap().records.into_iter().find(|record| record.tenant == "acme").unwrap().hash;
     let id = caller.add(contact()).await.id();
 
     for (header, refusal) in [
@@ -152,7 +152,7 @@ async fn an_expired_key_is_refused() {
 async fn a_revoked_key_is_refused_within_a_minute() {
     let Some(app) = App::here().await else { return };
     let caller = app.caller("acme", &["north"], "ann").await;
-    let record = app.keys().list().await.unwrap().into_iter().find(|record| record.tenant == "acme").unwrap();
+    let record = app.keys().list().await.unwrap().records.into_iter().find(|record| record.tenant == "acme").unwrap();
     caller.list("").await.expect(200);
     let seen = Timestamp::now();
 
@@ -168,7 +168,7 @@ async fn a_key_that_was_unknown_works_seconds_after_it_is_made() {
     let Some(app) = App::here().await else { return };
     let other = app.sibling().await;
     let caller = app.caller("acme", &["north"], "ann").await;
-    let record = app.keys().list().await.unwrap().into_iter().find(|record| record.tenant == "acme").unwrap();
+    let record = app.keys().list().await.unwrap().records.into_iter().find(|record| record.tenant == "acme").unwrap();
     let running = app.running();
     let removed = running.client.delete_item().table_name(&running.api_keys_table);
     removed.key("keyHash", AttributeValue::S(record.hash.clone())).send().await.unwrap();

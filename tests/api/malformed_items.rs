@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::Method;
 use serde_json::json;
+use shared::api_key::KeyRecord;
+use shared::timestamp::Timestamp;
 use testkit::{App, Contact, contact};
 
 type Item = HashMap<String, AttributeValue>;
@@ -180,4 +182,58 @@ async fn an_item_without_disabled_is_a_contact_that_is_not() {
     assert_eq!(app.sibling().await.list("").await.contacts(), [one.clone()]);
     assert_eq!(app.get(one.id()).await.contact(), one);
     app.put(one.id(), json!({"title": "changed"})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_malformed_key_opens_nothing_and_leaves_the_others_alone() {
+    let Some(app) = App::here().await else { return };
+    let running = app.running();
+    let good = app.caller("acme", &["company1"], "ann").await;
+    let bad = app.caller("acme", &["company1"], "bob").await;
+    let records = app.keys().list().await.unwrap().records;
+    let [of_good, of_bad] =
+        ["ann", "bob"].map(|user| records.iter().find(|record| record.user.username.as_deref() == Some(user)).unwrap().clone());
+    let changed = |attribute: &'static str, value: Option<AttributeValue>| {
+        let key = text(&of_bad.hash);
+        let request = running.client.update_item().table_name(&running.api_keys_table).key("keyHash", key);
+        let request = request.expression_attribute_names("#a", attribute);
+        match value {
+            Some(value) => request.update_expression("SET #a = :a").expression_attribute_values(":a", value),
+            None => request.update_expression("REMOVE #a"),
+        }
+    };
+
+    for (attribute, value) in [
+        ("tenant", None),
+        ("namespaces", Some(text("company1"))),
+        ("user", Some(text("bob"))),
+        ("createdAt", Some(number(253_402_300_800_000_i64))),
+        ("expiresAt", Some(text("never"))),
+    ] {
+        app.keys().put(&of_bad).await.unwrap();
+        changed(attribute, value).send().await.unwrap();
+        let sibling = app.sibling().await;
+
+        let keys = app.keys().list().await.unwrap();
+
+        assert_eq!(keys.malformed, [of_bad.id()], "{attribute}");
+        assert!(keys.records.contains(&of_good), "{attribute}");
+        let failed = bad.at(&sibling).request(Method::GET, "/client-contact").send_and_fail().await;
+        assert_eq!(failed.refusal(), "500 Internal server error", "{attribute}");
+        good.at(&sibling).list("").await.expect(200);
+    }
+    assert!(app.keys().revoke(of_good.id(), Timestamp::now()).await.unwrap().is_some());
+    assert!(app.keys().revoke(of_bad.id(), Timestamp::now()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_key_of_a_tenant_without_a_printable_name_is_not_stored() {
+    let Some(app) = App::here().await else { return };
+    app.caller("acme", &["company1"], "ann").await;
+    let record = app.keys().list().await.unwrap().records.into_iter().find(|record| record.tenant == "acme").unwrap();
+
+    for tenant in [String::new(), "x".repeat(3_000), "a\nb".to_owned()] {
+        let refused = app.keys().put(&KeyRecord { tenant, ..record.clone() }).await.unwrap_err().to_string();
+        assert_eq!(refused, "tenant must be 1 to 128 printable characters");
+    }
 }

@@ -65,7 +65,10 @@ async fn what_a_key_needs_is_asked_for() {
     for (arguments, expected) in [
         (&["create"][..], "--tenant <TENANT>"),
         (&["create", "--tenant", "acme", "--username", "ann", "--name", "Ann"], "--namespace <NAMESPACE>"),
-        (&["create", "--tenant", "", "--namespace", "north", "--username", "ann", "--name", "Ann"], "it must not be empty"),
+        (
+            &["create", "--tenant", "", "--namespace", "north", "--username", "ann", "--name", "Ann"],
+            "1 to 128 printable characters",
+        ),
         (
             &["create", "--tenant", "acme", "--namespace", "north", "--username", "ann", "--name", "Ann", "--type", "boss"],
             "[possible values: admin, rep, client]",

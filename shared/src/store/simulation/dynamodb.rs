@@ -145,7 +145,7 @@ impl<'a> Expression<'a> {
                 self.expect(")");
                 holds
             }
-            function @ ("attribute_exists" | "attribute_not_exists" | "contains") => {
+            function @ ("attribute_exists" | "attribute_not_exists" | "attribute_type" | "contains") => {
                 self.next();
                 self.expect("(");
                 let attribute = self.attribute();
@@ -156,7 +156,10 @@ impl<'a> Expression<'a> {
                     _ => {
                         self.expect(",");
                         let operand = self.operand();
-                        value.zip(operand).is_some_and(|(value, operand)| contains(value, &operand))
+                        value.zip(operand).is_some_and(|(value, operand)| match function {
+                            "contains" => contains(value, &operand),
+                            _ => operand.as_s().is_ok_and(|name| name == type_name(value)),
+                        })
                     }
                 };
                 self.expect(")");
@@ -176,6 +179,15 @@ impl<'a> Expression<'a> {
                 (AttributeValue::N(_), AttributeValue::N(_)) => number(&left) < number(&right),
                 _ => false,
             }),
+            "BETWEEN" => {
+                let first = self.operand();
+                self.expect("AND");
+                let (left, first, last) = (left, first, self.operand());
+                left.zip(first).zip(last).is_some_and(|((left, first), last)| match left {
+                    AttributeValue::N(_) => (number(&first)..=number(&last)).contains(&number(&left)),
+                    _ => false,
+                })
+            }
             "IN" => {
                 self.expect("(");
                 let mut holds = false;
@@ -199,6 +211,17 @@ fn contains(value: &AttributeValue, operand: &AttributeValue) -> bool {
         (AttributeValue::S(value), AttributeValue::S(part)) => value.contains(part.as_str()),
         (AttributeValue::L(values), operand) => values.contains(operand),
         _ => false,
+    }
+}
+
+fn type_name(value: &AttributeValue) -> &'static str {
+    match value {
+        AttributeValue::Bool(_) => "BOOL",
+        AttributeValue::L(_) => "L",
+        AttributeValue::M(_) => "M",
+        AttributeValue::N(_) => "N",
+        AttributeValue::S(_) => "S",
+        other => panic!("{other:?} is in no item of ours"),
     }
 }
 
