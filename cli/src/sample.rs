@@ -92,7 +92,7 @@ pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) 
     for id in [CONTACT, CONTACT_TO_DELETE] {
         let id: ObjectId = id.parse().map_err(|_| Error::Internal("a sample's id is no ObjectId".into()))?;
         if store.get(&meter, &caller.tenant, id).await?.is_none() {
-            let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::default())?;
+            let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::strict())?;
             let contact = Contact::new(body, &caller, id, now)?;
             store.import(&caller.tenant, &[contact], Timestamp::now).await?;
         }

@@ -98,11 +98,23 @@ fn bench_lists(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, index: &mut 
     uncached(group, "search, none matches", &searching(&["quetzalcoatl"]), index);
     uncached(group, "search, Arabic", &searching(&["مُحمّد"]), index);
     uncached(group, "search, two words", &searching(&["maria", "an"]), index);
+    // The most that a request can ask for: words of one letter, which occur nearly everywhere, and words that nearly occur.
+    let letters = ["a", "e", "i", "o", "n", "r", "m", "h", "s", "d", "l", "t", "u", "م", "ا", "ر"];
+    uncached(group, "search, 16 letters", &searching(&letters), index);
+    let ends = ["aria", "amed", "atima", "ammed", "hmed", "ohn", "ari", "ima", "med", "mar", "ah", "fat", "oha", "an", "a", "m"];
+    uncached(group, "search, 16 words", &searching(&ends), index);
+    let long: Vec<String> = (0..16).map(|number| format!("{}{number}", "a".repeat(600))).collect();
+    uncached(group, "search, 16 long words", &searching(&long.iter().map(String::as_str).collect::<Vec<_>>()), index);
     let mut names: Vec<String> = (0..20).map(|number| name(&mut Random(number)).0).collect();
     names.sort_unstable();
     names.dedup();
     let one = Filter { names: Some(vec![names[0].clone()]), ..Filter::default() };
     uncached(group, "one name", &ListQuery { filter: one, ..list() }, index);
+    let mut thousand: Vec<String> = (0..1_000).map(|number| name(&mut Random(number)).0).collect();
+    thousand.sort_unstable();
+    thousand.dedup();
+    let thousand = Filter { names: Some(thousand), ..Filter::default() };
+    uncached(group, "a thousand names", &ListQuery { filter: thousand, ..list() }, index);
     uncached(group, "twenty names", &ListQuery { filter: Filter { names: Some(names), ..Filter::default() }, ..list() }, index);
 
     let sorts = [
@@ -110,6 +122,7 @@ fn bench_lists(group: &mut BenchmarkGroup<'_, WallTime>, size: u32, index: &mut 
         ("local_name", vec![key(SortField::LocalName, false)]),
         ("email", vec![key(SortField::Email, false)]),
         ("title and -name", vec![key(SortField::Title, false), key(SortField::Name, true)]),
+        ("all fields", SortField::ALL.iter().rev().map(|(_, field)| key(*field, true)).collect()),
     ];
     for (name, sort) in sorts {
         let mut query = ListQuery { sort, ..list() };

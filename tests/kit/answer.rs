@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::contact::Contact;
 
 /// The code that goes with each kind of refusal, by its status.
-const CODES: [(u16, &str); 13] = [
+const CODES: [(u16, &str); 14] = [
     (400, "invalid_parameter"),
     (400, "invalid_field"),
     (400, "malformed_json"),
@@ -20,6 +20,7 @@ const CODES: [(u16, &str); 13] = [
     (422, "idempotency_key_reused"),
     (500, "internal"),
     (503, "unavailable"),
+    (503, "outcome_unknown"),
 ];
 
 /// An answer, read to its end.
