@@ -9,6 +9,9 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 /// The most characters of a caller's own text that a sentence repeats.
 const MAXIMUM_QUOTED: usize = 100;
 
+/// The most names that one refusal has a sentence for: a body can have thousands of members, each of them wrong.
+const MAXIMUM_VIOLATIONS: usize = 100;
+
 /// Why a call did not succeed. The text of a case is the sentence that the caller reads.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -91,10 +94,11 @@ impl Violations {
         violations
     }
 
-    /// Adds `name`, about which `reason` completes the sentence. A name that is there already keeps its first sentence.
+    /// Adds `name`, about which `reason` completes the sentence. A name that is there already keeps its first sentence, and what is beyond
+    /// the hundredth is left out.
     pub fn add(&mut self, name: impl AsRef<str>, reason: impl Into<String>) {
         let name = quoted(name.as_ref());
-        if self.0.iter().all(|known| known.name != name) {
+        if self.0.len() < MAXIMUM_VIOLATIONS && self.0.iter().all(|known| known.name != name) {
             self.0.push(Violation { name, reason: reason.into() });
         }
     }
@@ -171,6 +175,9 @@ mod tests {
         violations.add("name", "must be a string");
 
         assert_eq!(violations.to_string(), "name is required");
+        let mut many = Violations::default();
+        (0..1_000).for_each(|number| many.add(number.to_string(), "is wrong"));
+        assert_eq!(many.sentences().len(), 100);
         let sentences: Vec<_> = violations.sentences().map(|(name, sentence)| (name.to_owned(), sentence)).collect();
         let expected = [("name", "name is required"), ("title", "title must be a string")];
         assert_eq!(sentences, expected.map(|(name, sentence)| (name.to_owned(), sentence.to_owned())));

@@ -150,7 +150,7 @@ pub struct Malformed {
     key: String,
     reason: String,
     /// What the change log shows in its place.
-    entry: Option<IndexEntry>,
+    entry: Option<Box<IndexEntry>>,
 }
 
 impl Malformed {
@@ -166,12 +166,12 @@ impl Malformed {
             // Of what state this is cannot be read: later than any other, until the index forgets old deletions.
             None => IndexEntry { id, version: u64::MAX, updated_at: Timestamp::from_millis(0), fields: None },
         });
-        Self { key: quoted(id.map_or("", String::as_str)), reason, entry }
+        Self { key: quoted(id.map_or("", String::as_str)), reason, entry: entry.map(Box::new) }
     }
 
     /// What the change log shows in its place, when it has a contact's key: a deletion, so that an older state does not go on showing.
     pub fn entry(&self) -> Option<IndexEntry> {
-        self.entry.clone()
+        self.entry.as_deref().cloned()
     }
 }
 
