@@ -6,7 +6,7 @@
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::ProvideCredentials as _;
-use shared::app;
+use shared::aws;
 
 use crate::tables::causes;
 
@@ -32,7 +32,7 @@ pub enum AccountError {
 /// # Errors
 /// When region or credentials are missing.
 pub async fn client() -> Result<Client, AccountError> {
-    let config = app::aws_config().await;
+    let config = aws::aws_config().await;
     if config.region().is_none_or(|region| region.as_ref().is_empty()) {
         return Err(AccountError::NoRegion);
     }
@@ -43,5 +43,5 @@ pub async fn client() -> Result<Client, AccountError> {
         CredentialsError::CredentialsNotLoaded(_) => none(),
         error => AccountError::NoCredentials(causes(&error).trim_start_matches(LOADING).to_owned()),
     })?;
-    Ok(app::client(&config))
+    Ok(aws::client(&config))
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
+use shared::clock;
 use shared::contact::{User, UserType};
 use shared::error::Error;
 use shared::timestamp::Timestamp;
@@ -65,7 +66,7 @@ pub fn file(folder: &Path) -> PathBuf {
 /// When it cannot be stored.
 pub async fn new(keys: &KeyAdmin) -> Result<ApiKey, DevelopmentKeyError> {
     let key = ApiKey::generate();
-    keys.put(&record(&key, Timestamp::now())).await?;
+    keys.put(&record(&key, clock::now())).await?;
     Ok(key)
 }
 
@@ -74,7 +75,7 @@ pub async fn new(keys: &KeyAdmin) -> Result<ApiKey, DevelopmentKeyError> {
 /// # Errors
 /// When the file cannot be read or written, or the key cannot be stored.
 pub async fn kept(keys: &KeyAdmin, file: &Path) -> Result<ApiKey, DevelopmentKeyError> {
-    let now = Timestamp::now();
+    let now = clock::now();
     let key = of_file(file)?;
     match keys.find(&key.hash()).await? {
         Some(found) if found.is_valid(now) => Ok(key),
@@ -107,7 +108,7 @@ impl Lease {
     /// # Errors
     /// When DynamoDB does not answer.
     pub async fn begin(keys: KeyAdmin) -> Result<(ApiKey, Lease), DevelopmentKeyError> {
-        let now = Timestamp::now();
+        let now = clock::now();
         let is_left = |record: &KeyRecord| {
             record.tenant == TENANT && record.user.id == USER && record.expires_at.is_some_and(|expiry| expiry <= now)
         };
@@ -140,7 +141,7 @@ impl Drop for Lease {
 async fn renew(keys: KeyAdmin, hash: String) {
     loop {
         time::sleep(RENEWAL).await;
-        if let Err(error) = keys.extend(&hash, Timestamp::now().plus_millis(LEASE_MILLIS)).await {
+        if let Err(error) = keys.extend(&hash, clock::now().plus_millis(LEASE_MILLIS)).await {
             tracing::warn!("The development key cannot be renewed: {}.", causes(&error));
         }
     }

@@ -15,12 +15,12 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use axum::serve::ListenerExt as _;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use shared::api_key::{ApiKey, has_credentials};
-use shared::app::App;
-use shared::call;
+use shared::call::serve;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 
 use crate::answer::{message, response};
+use crate::app::App;
 use crate::event::{self, PathParameters, event};
 use crate::guard;
 use crate::http_server::{self, Limits, Received};
@@ -71,14 +71,15 @@ impl Function {
         }
     }
 
-    /// Invokes the function as its `main` would.
-    pub async fn invoke(self, app: &Arc<App>, event: ApiGatewayV2httpRequest) -> ApiGatewayV2httpResponse {
+    /// Invokes the function as its `main` would. It answers before `deadline`.
+    pub async fn invoke(self, app: App, event: ApiGatewayV2httpRequest, deadline: Instant) -> ApiGatewayV2httpResponse {
+        let App { keys, store, lists } = app;
         match self {
-            Function::CreateClientContact => call::serve(app, event, create_client_contact::handle).await,
-            Function::DeleteClientContact => call::serve(app, event, delete_client_contact::handle).await,
-            Function::GetClientContact => call::serve(app, event, get_client_contact::handle).await,
-            Function::ListClientContacts => call::serve(app, event, list_client_contacts::handle).await,
-            Function::UpdateClientContact => call::serve(app, event, update_client_contact::handle).await,
+            Function::CreateClientContact => serve(&keys, store, event, deadline, create_client_contact::handle).await,
+            Function::DeleteClientContact => serve(&keys, store, event, deadline, delete_client_contact::handle).await,
+            Function::GetClientContact => serve(&keys, store, event, deadline, get_client_contact::handle).await,
+            Function::ListClientContacts => serve(&keys, lists, event, deadline, list_client_contacts::handle).await,
+            Function::UpdateClientContact => serve(&keys, store, event, deadline, update_client_contact::handle).await,
         }
     }
 }
@@ -90,7 +91,7 @@ pub struct UnknownFunction(Route);
 
 /// The gateway of one API.
 pub struct Gateway {
-    app: Arc<App>,
+    app: App,
     routes: Vec<(Route, Function)>,
     address: SocketAddr,
     development_key: Option<HeaderValue>,
@@ -104,7 +105,7 @@ impl Gateway {
     /// # Errors
     /// When the template names a function that is not part of this program.
     pub fn new(
-        app: Arc<App>,
+        app: App,
         template: Template,
         address: SocketAddr,
         development_key: Option<&ApiKey>,
@@ -168,12 +169,13 @@ impl Gateway {
         let route_key = format!("{} {}", route.method, route.path);
         let known = event::Known { route_key: &route_key, path_parameters, client, time, request_id: &request_id };
         let event = event(parts, body, &known);
-        let app = Arc::clone(&self.app);
+        let app = self.app.clone();
+        let deadline = Instant::now() + route.timeout;
         // As in the cloud, a function runs to its end when the client goes away, and its panic is its own.
         let invoked = tokio::spawn(async move {
             // The way by text is Lambda's: what does not survive it here would not survive it there.
             let event = serde_json::from_str(&event.to_string())?;
-            let answer = function.invoke(&app, event).await;
+            let answer = function.invoke(app, event, deadline).await;
             serde_json::to_string(&answer).and_then(|answer| serde_json::from_str(&answer))
         });
         let answer = match invoked.await {

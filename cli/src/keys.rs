@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use aws_sdk_dynamodb::Client;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord, TENANT_RULE, is_tenant};
+use shared::clock;
 use shared::contact::{User, UserType};
-use shared::object_id::ObjectId;
+use shared::object_id;
 use shared::timestamp::Timestamp;
 
 use crate::account::{self, AccountError};
@@ -135,9 +136,9 @@ const MAXIMUM_NAMESPACES: usize = 100;
 pub async fn run(command: Command) -> Result<String, KeysError> {
     match command {
         Command::Create { tenant, namespaces, username, name, kind, user_id, expires, location } => {
-            let (now, key) = (Timestamp::now(), ApiKey::generate());
+            let (now, key) = (clock::now(), ApiKey::generate());
             let user = User {
-                id: user_id.unwrap_or_else(|| ObjectId::generate(now).to_string()),
+                id: user_id.unwrap_or_else(|| object_id::generate(now).to_string()),
                 username: Some(username),
                 name: Some(name),
                 kind,
@@ -178,7 +179,7 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
         }
         Command::Revoke { id, location } => {
             let table = location.open(Missing::Fail).await?;
-            let revoked = table.keys.revoke(&id, Timestamp::now()).await?;
+            let revoked = table.keys.revoke(&id, clock::now()).await?;
             table.close().await;
             let revoked = revoked.ok_or(KeysError::NotFound(id))?;
             Ok(format!("{} is revoked. Functions that have just seen it take up to a minute to notice.\n", revoked.id()))

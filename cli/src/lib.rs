@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod answer;
+pub mod app;
 mod database;
 pub mod development_key;
 pub mod engine;

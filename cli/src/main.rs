@@ -13,8 +13,8 @@ use contacts::keys::{self, KeysError};
 use contacts::sample;
 use contacts::seed::{self, SeedError};
 use contacts::serve::{self, Options, ServeError};
-use shared::app::log_filter;
 use shared::listing::ListConfig;
+use shared::log::log_filter;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 

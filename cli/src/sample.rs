@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 use shared::body::ContactBody;
 use shared::caller::Caller;
+use shared::clock;
 use shared::contact::{Contact, User, UserType};
 use shared::error::Error;
 use shared::handling::Handling;
@@ -84,7 +85,7 @@ pub async fn run(options: Options) -> Result<String, SampleError> {
 /// # Errors
 /// When DynamoDB refuses, or does not answer.
 pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) -> Result<(), Error> {
-    let now = Timestamp::now();
+    let now = clock::now();
     let record = record(now);
     KeyAdmin::new(client.clone(), api_keys_table).put(&record).await?;
     let caller = Caller { tenant: record.tenant, namespaces: record.namespaces, user: record.user };
@@ -94,7 +95,7 @@ pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) 
         if store.get(&meter, &caller.tenant, id).await?.is_none() {
             let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::strict())?;
             let contact = Contact::new(body, &caller, id, now)?;
-            store.import(&caller.tenant, &[contact], Timestamp::now).await?;
+            store.import(&caller.tenant, &[contact], clock::now).await?;
         }
     }
     Ok(())
@@ -147,7 +148,7 @@ mod tests {
 
         run(options()).await.unwrap();
 
-        let record = record(Timestamp::now());
+        let record = record(clock::now());
         for id in [CONTACT, CONTACT_TO_DELETE] {
             let found = running.app.store.get(&Meter::default(), &record.tenant, id.parse().unwrap()).await.unwrap();
             assert_eq!(found.unwrap().version, 0);

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use clap::builder::NonEmptyStringValueParser;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
+use shared::clock;
 use shared::contact::Contact;
 use shared::error::Error;
 use shared::store::{BATCH_ITEMS, Store};
-use shared::timestamp::Timestamp;
 use tokio::time::sleep;
 
 use crate::database::Database;
@@ -132,7 +132,7 @@ pub async fn run(options: Options) -> Result<Seeded, SeedError> {
     }
 
     let start = Instant::now();
-    let now = Timestamp::now();
+    let now = clock::now();
     // Whatever the clock says in its last digits stands for people whom no run before has made up.
     let seed = options.seed.unwrap_or(now.millis().unsigned_abs());
     let contacts = Lifelike::new(seed, options.count, &options.namespace, now);
@@ -168,7 +168,7 @@ async fn fill(store: &Store, tenant: &str, contacts: Lifelike, bar: &ProgressBar
 async fn import(store: &Store, tenant: &str, batch: &[Contact]) -> Result<(), Error> {
     let mut tries = 1;
     loop {
-        match store.import(tenant, batch, Timestamp::now).await {
+        match store.import(tenant, batch, clock::now).await {
             Err(Error::Unavailable(_)) if tries < TRIES => sleep(PATIENCE).await,
             done => return done,
         }
@@ -206,10 +206,10 @@ mod tests {
     }
 
     async fn total(running: &Running) -> u64 {
-        let record = development_key::record(running.development_key.as_ref().unwrap(), Timestamp::now());
+        let record = development_key::record(running.development_key.as_ref().unwrap(), clock::now());
         let caller = Caller { tenant: record.tenant, namespaces: record.namespaces, user: record.user };
         let query = ListQuery { filter: Filter::default(), sort: vec![], page: NonZeroU64::MIN, per_page: 25 };
-        let page = running.app.lists.list(&Meter::default(), &caller, &query, Timestamp::now()).await.unwrap();
+        let page = running.app.lists.list(&Meter::default(), &caller, &query, clock::now()).await.unwrap();
         assert!(page.contacts.iter().all(|contact| contact.updated_at > contact.created_at));
         page.total
     }

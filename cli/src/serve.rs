@@ -6,18 +6,18 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use shared::api_key::{ApiKey, KeyAdmin};
-use shared::app::{self, App, Config};
+use shared::aws;
 use shared::listing::ListConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::app::{App, Config};
 use crate::development_key::{self, DevelopmentKeyError, Lease};
 use crate::engine::{Engine, EngineError, Missing, Storage};
 use crate::gateway::{Gateway, UnknownFunction};
@@ -145,7 +145,7 @@ pub struct Running {
     /// A client of its DynamoDB.
     pub client: Client,
     /// What the functions run on.
-    pub app: Arc<App>,
+    pub app: App,
     /// The name of its table of contacts.
     pub contacts_table: String,
     /// The name of its table of API keys.
@@ -211,9 +211,9 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     };
 
     let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
-    let app = Arc::new(App::new(config, client.clone()));
+    let app = App::new(config, client.clone());
     let lent = development_key.as_ref().filter(|_| !options.require_key);
-    let gateway = Gateway::new(Arc::clone(&app), template, address, lent)?;
+    let gateway = Gateway::new(app.clone(), template, address, lent)?;
     let (stop, mut stopping) = watch::channel(false);
     let gateway = tokio::spawn(gateway.serve(listener, async move {
         // An error says that `Running` was dropped, which stops the gateway just as well.
@@ -304,10 +304,10 @@ impl fmt::Debug for Running {
 /// A client for the DynamoDB at `endpoint`: as the ordinary AWS configuration says for an account, else with made-up credentials.
 pub async fn client(endpoint: &str) -> Client {
     if is_account(endpoint) {
-        let client = app::aws_client().await;
+        let client = aws::aws_client().await;
         Client::from_conf(client.config().to_builder().endpoint_url(endpoint).build())
     } else {
-        app::local_client(endpoint)
+        aws::local_client(endpoint)
     }
 }
 

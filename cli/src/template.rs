@@ -4,11 +4,16 @@
 //! (`!If`, `!Sub`) are not evaluated: none of the properties read here has one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 /// The template that this program was built with.
 pub const SOURCE: &str = include_str!("../../template.yaml");
+
+/// The time-out of a function that names none, in seconds.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html>.
+const LAMBDAS_TIMEOUT: u64 = 3;
 
 /// What a template declares.
 #[derive(Debug)]
@@ -86,6 +91,8 @@ pub struct Route {
     pub path: String,
     /// The binary of the function behind it, such as `get-client-contact`.
     pub binary: String,
+    /// The time after which Lambda ends a call of that function.
+    pub timeout: Duration,
 }
 
 /// A template that the local API cannot be built from.
@@ -112,6 +119,7 @@ impl Template {
     pub fn parse(source: &str) -> Result<Template, TemplateError> {
         let document: Document = serde_saphyr::from_str(source).map_err(Box::new)?;
         let mut template = Template { tables: Vec::new(), routes: Vec::new() };
+        let usual_timeout = document.globals.function.timeout.unwrap_or(LAMBDAS_TIMEOUT);
         for (logical_id, resource) in document.resources {
             match resource.kind.as_str() {
                 "AWS::DynamoDB::Table" => template.tables.push(resource.properties.into_table(logical_id)?),
@@ -119,10 +127,12 @@ impl Template {
                     let incomplete = |missing| TemplateError::Incomplete { resource: logical_id.clone(), missing };
                     let build = resource.metadata.and_then(|metadata| metadata.build_properties);
                     let binary = build.ok_or_else(|| incomplete("Metadata.BuildProperties.Binary"))?.binary;
+                    let timeout = Duration::from_secs(resource.properties.timeout.unwrap_or(usual_timeout));
                     for event in resource.properties.events.into_values().filter(|event| event.kind == "HttpApi") {
                         let method = event.properties.method.ok_or_else(|| incomplete("Method in an event"))?;
                         let path = event.properties.path.ok_or_else(|| incomplete("Path in an event"))?;
-                        template.routes.push(Route { method: method.to_ascii_uppercase(), path, binary: binary.clone() });
+                        let method = method.to_ascii_uppercase();
+                        template.routes.push(Route { method, path, binary: binary.clone(), timeout });
                     }
                 }
                 _ => {}
@@ -135,7 +145,21 @@ impl Template {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {
+    #[serde(default)]
+    globals: Globals,
     resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Globals {
+    function: GlobalFunction,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct GlobalFunction {
+    timeout: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -169,6 +193,7 @@ struct Properties {
     global_secondary_indexes: Vec<Index>,
     time_to_live_specification: Option<TimeToLive>,
     events: BTreeMap<String, Event>,
+    timeout: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -254,6 +279,8 @@ mod tests {
             "PUT /client-contact/{id} update-client-contact",
         ];
         assert_eq!(routes, expected.map(str::to_owned).into());
+        let seconds = |binary| template.routes.iter().find(|route| route.binary == binary).map(|route| route.timeout.as_secs());
+        assert_eq!((seconds("get-client-contact"), seconds("list-client-contacts")), (Some(10), Some(30)));
     }
 
     #[test]

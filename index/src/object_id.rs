@@ -2,12 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-
-use crate::timestamp::Timestamp;
 
 /// A MongoDB ObjectId: 4 bytes of the creation second, 5 random bytes of the process, 3 bytes of a counter.
 ///
@@ -41,28 +37,6 @@ impl ObjectId {
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
         text
-    }
-
-    /// A new identifier for a contact that is created at `now`, unlike every other one of this and other processes.
-    ///
-    /// # Panics
-    ///
-    /// When the operating system has no random bytes.
-    pub fn generate(now: Timestamp) -> Self {
-        static PROCESS: OnceLock<([u8; 5], AtomicU32)> = OnceLock::new();
-        let (process, counter) = PROCESS.get_or_init(|| {
-            let mut random = [0; 8];
-            getrandom::fill(&mut random).expect("the operating system has random bytes");
-            let [a, b, c, d, e, f, g, h] = random;
-            ([a, b, c, d, e], AtomicU32::new(u32::from_be_bytes([0, f, g, h])))
-        });
-        let count = counter.fetch_add(1, Ordering::Relaxed);
-
-        let mut bytes = [0; 12];
-        bytes[..4].copy_from_slice(&now.unix_seconds().to_be_bytes());
-        bytes[4..9].copy_from_slice(process);
-        bytes[9..].copy_from_slice(&count.to_be_bytes()[1..]);
-        Self(bytes)
     }
 }
 
@@ -121,16 +95,5 @@ mod tests {
         {
             assert_eq!(text.parse::<ObjectId>(), Err(NotAnObjectId), "{text}");
         }
-    }
-
-    #[test]
-    fn a_new_identifier_starts_with_its_second_and_is_unlike_the_last() {
-        let now = Timestamp::from_millis(1_673_778_600_999);
-
-        let first = ObjectId::generate(now);
-        let second = ObjectId::generate(now);
-
-        assert_eq!(first.bytes()[..4], 1_673_778_600_u32.to_be_bytes());
-        assert_ne!(first, second);
     }
 }

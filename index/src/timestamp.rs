@@ -1,7 +1,6 @@
 //! A moment as the API and the table know it: milliseconds since 1970, in UTC.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -43,12 +42,6 @@ impl Timestamp {
     /// Whether the moment has a text, which needs a year from 0 to 9999.
     pub fn has_text(self) -> bool {
         (Self::FIRST_WITH_TEXT..=Self::LAST_WITH_TEXT).contains(&self)
-    }
-
-    /// The moment by this machine's clock.
-    pub fn now() -> Self {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// Milliseconds since the start of 1970.

@@ -3,20 +3,23 @@
 //! Only the SHA-256 of a key is stored. A key has 256 random bits, so a plain hash cannot be guessed back.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use futures::future::{Either, select};
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::AUTHORIZATION;
 use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use tokio::time::timeout;
 
 use crate::caller::Caller;
 use crate::contact::User;
@@ -31,6 +34,9 @@ const KNOWN_MILLIS: i64 = 60_000;
 
 /// After how long a key in use is looked up again beside the calls, in milliseconds, so that none of them has to wait for it.
 const REFRESH_MILLIS: i64 = 30_000;
+
+/// How long a call that is answered waits for its key to be looked up again. Nothing is left running: the instance may be frozen next.
+const REFRESH_GRACE: Duration = Duration::from_millis(20);
 
 /// How long a key is believed not to exist, in milliseconds: a new key works after that at the latest.
 const UNKNOWN_MILLIS: i64 = 5_000;
@@ -123,6 +129,13 @@ impl KeyRecord {
     }
 }
 
+/// A key that is in use and is to be looked up again.
+#[derive(Debug)]
+pub struct Again {
+    hash: String,
+    now: Timestamp,
+}
+
 /// The keys as a function sees them: read only, each remembered for a while.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
@@ -161,47 +174,57 @@ impl KeyRing {
         Self { client, table: table.into(), cache: Arc::new(Cache::new(CACHED_KEYS)) }
     }
 
-    /// Who makes the request with these headers at `now`. No DynamoDB request when the key was seen in the last minute.
+    /// Who makes the request with these headers at `now`, and the key that is to be looked up again beside the call, if any. No DynamoDB
+    /// request when the key was seen in the last minute.
     ///
     /// # Errors
     ///
     /// [`Error::Unauthenticated`], [`Error::InvalidApiKey`], [`Error::Unavailable`] and [`Error::Internal`].
-    pub async fn authenticate(&self, meter: &Meter, headers: &HeaderMap, now: Timestamp) -> Result<Caller, Error> {
+    pub async fn authenticate(
+        &self,
+        meter: &Meter,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<(Caller, Option<Again>), Error> {
         let hash = ApiKey::of_request(headers).ok_or(Error::Unauthenticated)?.hash();
-        let remembered = match self.cache.get(&hash).filter(|remembered| remembered.holds(now)) {
+        let (remembered, again) = match self.cache.get(&hash).filter(|remembered| remembered.holds(now)) {
             Some(remembered) => {
-                if remembered.wants_refresh(now) {
-                    self.refresh_beside_the_calls(hash.clone(), now);
-                }
-                remembered
+                let again = remembered.wants_refresh(now).then(|| Again { hash: hash.clone(), now });
+                (remembered, again)
             }
             None => {
                 let remembered = Remembered::new(self.find(meter, &hash).await?, now);
-                self.cache.insert(hash.clone(), remembered.clone());
-                remembered
+                self.cache.insert(hash, remembered.clone());
+                (remembered, None)
             }
         };
-        // The lookup goes by the hash, of which a caller learns nothing by its timing; the comparison of what it found takes the
-        // same time wherever the two differ.
-        let record = remembered.record.filter(|record| bool::from(record.hash.as_bytes().ct_eq(hash.as_bytes())));
-        match record {
+        match remembered.record {
             Some(record) if record.is_valid(now) => {
-                Ok(Caller { tenant: record.tenant.clone(), namespaces: record.namespaces.clone(), user: record.user.clone() })
+                let caller =
+                    Caller { tenant: record.tenant.clone(), namespaces: record.namespaces.clone(), user: record.user.clone() };
+                Ok((caller, again))
             }
             _ => Err(Error::InvalidApiKey),
         }
     }
 
-    /// Looks up a key that is in use, without a call waiting for it. When that fails, what is remembered holds for its minute, and
-    /// the first call after that waits.
-    fn refresh_beside_the_calls(&self, hash: String, now: Timestamp) {
-        let ring = self.clone();
-        tokio::spawn(async move {
-            match ring.find(&Meter::default(), &hash).await {
-                Ok(record) => ring.cache.insert(hash, Remembered::new(record, now)),
+    /// Answers `call`, and looks a key up again meanwhile. The call waits for that only for [`REFRESH_GRACE`]; when it comes to
+    /// nothing, what is remembered holds for its minute, and the first call after that waits.
+    pub async fn beside<T>(&self, again: Option<Again>, call: impl Future<Output = T>) -> T {
+        let Some(Again { hash, now }) = again else { return call.await };
+        let lookup = pin!(async {
+            match self.find(&Meter::default(), &hash).await {
+                Ok(record) => self.cache.insert(hash, Remembered::new(record, now)),
                 Err(error) => tracing::warn!("an API key could not be looked up again: {error}"),
             }
         });
+        match select(pin!(call), lookup).await {
+            Either::Left((answer, lookup)) => {
+                let _is_late = timeout(REFRESH_GRACE, lookup).await.is_err();
+                answer
+            }
+            Either::Right(((), call)) => call.await,
+        }
     }
 
     async fn find(&self, meter: &Meter, hash: &str) -> Result<Option<KeyRecord>, Error> {

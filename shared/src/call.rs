@@ -5,7 +5,6 @@
 //! a URI, or a body that is not base64: see `docs/adr/0004-own-event-conversion.md`.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -17,13 +16,14 @@ use lambda_http::http::header::CACHE_CONTROL;
 use lambda_http::http::{HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 
-use crate::app::App;
+use crate::api_key::KeyRing;
 use crate::caller::Caller;
+use crate::clock;
 use crate::envelope::{self, Response};
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::meter::{Meter, Readings};
-use crate::object_id::ObjectId;
+use crate::object_id::{self, ObjectId};
 use crate::parameters::Parameters;
 use crate::timestamp::Timestamp;
 
@@ -73,10 +73,19 @@ impl Call {
     }
 }
 
-/// Answers one event with `handler`.
-pub async fn serve<H, F>(app: &Arc<App>, event: ApiGatewayV2httpRequest, handler: H) -> ApiGatewayV2httpResponse
+/// How long before its deadline a call is answered at the latest. What is left is for the answer's way to Lambda.
+const RESERVE: Duration = Duration::from_millis(500);
+
+/// Answers one event with `handler`, which is given `state`, before `deadline`.
+pub async fn serve<S, H, F>(
+    keys: &KeyRing,
+    state: S,
+    event: ApiGatewayV2httpRequest,
+    deadline: Instant,
+    handler: H,
+) -> ApiGatewayV2httpResponse
 where
-    H: FnOnce(Arc<App>, Call) -> F + Send,
+    H: FnOnce(S, Call) -> F + Send,
     F: Future<Output = Result<Response, Error>> + Send,
 {
     let start = Instant::now();
@@ -89,12 +98,20 @@ where
         request = request_id.to_str().unwrap_or_default(),
         route = context.route_key.as_deref().unwrap_or_default(),
         tenant = tracing::field::Empty,
+        contact = event.path_parameters.get("id").filter(|id| id.parse::<ObjectId>().is_ok()),
     );
 
-    let answer = answer(app, event, &meter, &handling, handler).instrument(span.clone());
+    let answer = answer(keys, state, event, &meter, &handling, handler).instrument(span.clone());
     // A defect is one call's 500; the instance and the calls beside it go on.
-    let result =
-        AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| Err(Error::Internal("a handler panicked".into())));
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    let last_moment = deadline.checked_sub(RESERVE).unwrap_or(start);
+    let result = match tokio::time::timeout_at(last_moment.into(), answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::Internal("a handler panicked".into())),
+        // What was read is kept, so that the next call goes on from there. A write that was sent may still be applied.
+        Err(_) if meter.readings().writes > 0 => Err(Error::OutcomeUnknown("the function's time is over".into())),
+        Err(_) => Err(Error::Unavailable("the function's time is over".into())),
+    };
 
     let _in_span = span.enter();
     let mut response = result.unwrap_or_else(|error| {
@@ -124,23 +141,24 @@ where
 /// The name that the gateway gave the request, or a new one where it gave none that a header can carry.
 fn request_id(of_gateway: Option<&str>) -> HeaderValue {
     let of_gateway = of_gateway.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()));
-    let id = of_gateway.map_or_else(|| ObjectId::generate(Timestamp::now()).to_string(), str::to_owned);
+    let id = of_gateway.map_or_else(|| object_id::generate(clock::now()).to_string(), str::to_owned);
     HeaderValue::try_from(id).expect("visible ASCII characters are a header value")
 }
 
-async fn answer<H, F>(
-    app: &Arc<App>,
+async fn answer<S, H, F>(
+    keys: &KeyRing,
+    state: S,
     event: ApiGatewayV2httpRequest,
     meter: &Meter,
     handling: &Handling,
     handler: H,
 ) -> Result<Response, Error>
 where
-    H: FnOnce(Arc<App>, Call) -> F,
+    H: FnOnce(S, Call) -> F,
     F: Future<Output = Result<Response, Error>>,
 {
-    let now = Timestamp::now();
-    let caller = app.keys.authenticate(meter, &event.headers, now).await?;
+    let now = clock::now();
+    let (caller, again) = keys.authenticate(meter, &event.headers, now).await?;
     tracing::Span::current().record("tenant", &caller.tenant);
     let body = match event.body {
         Some(body) if event.is_base64_encoded => {
@@ -160,7 +178,7 @@ where
         now,
         meter: meter.clone(),
     };
-    handler(Arc::clone(app), call).await
+    keys.beside(again, handler(state, call)).await
 }
 
 /// An error with all that caused it, for the log.

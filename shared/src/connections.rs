@@ -292,7 +292,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::app::local_client;
+    use crate::aws::local_client;
 
     /// A DynamoDB that answers everything with `{}`, until what it has accepted goes silent.
     #[derive(Default)]

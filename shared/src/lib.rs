@@ -4,24 +4,30 @@
 //! DynamoDB, and `listing` computes over plain values.
 
 pub mod api_key;
-pub mod app;
+pub mod aws;
 pub mod body;
 pub mod bounds;
 pub mod call;
 pub mod caller;
+pub mod clock;
 mod connections;
 pub mod contact;
 mod email;
 pub mod envelope;
+mod environment;
 pub mod error;
+pub mod function;
 pub mod handling;
 mod headers;
 mod hex;
 pub mod listing;
+pub mod log;
 pub mod meter;
+pub mod object_id;
 mod parameters;
 mod query_string;
 pub mod store;
 
+pub use environment::StartError;
 pub use headers::{if_match, if_none_match};
-pub use index::{object_id, timestamp};
+pub use index::timestamp;

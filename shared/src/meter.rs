@@ -18,6 +18,8 @@ pub struct Meter(Arc<Mutex<Readings>>);
 pub struct Readings {
     /// Requests sent to DynamoDB, each try of a request that was tried again included.
     pub requests: u32,
+    /// Tries of writes that were begun.
+    pub writes: u32,
     /// Read and write capacity units that DynamoDB says were consumed.
     pub capacity: f64,
     /// Time during which at least one DynamoDB request was under way.
@@ -38,6 +40,11 @@ impl Meter {
     pub fn consumed<'a>(&self, capacity: impl IntoIterator<Item = &'a ConsumedCapacity>) {
         let units: f64 = capacity.into_iter().filter_map(ConsumedCapacity::capacity_units).sum();
         self.lock().capacity += units;
+    }
+
+    /// Takes note that a try of a write begins.
+    pub fn write_begins(&self) {
+        self.lock().writes += 1;
     }
 
     /// Runs `request`, a DynamoDB request or several, on the database's clock.

@@ -6,8 +6,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::{join, join_all};
 use reqwest::Method;
 use serde_json::json;
+use shared::clock;
 use shared::listing::ListConfig;
-use shared::timestamp::Timestamp;
 use testkit::{App, contact, eventually};
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn what_a_list_by_id_showed_does_not_bring_a_deleted_contact_back() {
     let deleted = app.delete(contact.id()).await.expect(200).contact();
     // Twice the long overlap later the index has forgotten the deletion.
     let later = deleted.millis("updatedAt") + 100;
-    eventually("some milliseconds later", async || (Timestamp::now().millis() > later).then_some(())).await;
+    eventually("some milliseconds later", async || (clock::now().millis() > later).then_some(())).await;
 
     let listed = app.list("").await.contacts();
 

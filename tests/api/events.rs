@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::{Duration, Instant};
 
 use contacts::gateway::Function;
 use contacts::sample;
@@ -36,7 +37,8 @@ fn odd() -> Vec<(String, Function, String)> {
 /// What a function answers to an event, as Lambda would pass it on.
 async fn invoke(app: &App, function: Function, event: &str) -> Value {
     let event = serde_json::from_str(event).unwrap();
-    serde_json::to_value(function.invoke(&app.running().app, event).await).unwrap()
+    serde_json::to_value(function.invoke(app.running().app.clone(), event, Instant::now() + Duration::from_secs(30)).await)
+        .unwrap()
 }
 
 /// The status and the error of an answer.

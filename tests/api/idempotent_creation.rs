@@ -17,7 +17,7 @@ async fn create_once(caller: &Caller, key: &str, body: impl Serialize) -> Answer
 
 /// A key that no run before has used.
 fn new_key() -> String {
-    shared::object_id::ObjectId::generate(shared::timestamp::Timestamp::now()).to_string()
+    shared::object_id::generate(shared::clock::now()).to_string()
 }
 
 #[tokio::test]

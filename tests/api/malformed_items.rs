@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::Method;
 use serde_json::json;
 use shared::api_key::KeyRecord;
-use shared::timestamp::Timestamp;
+use shared::clock;
 use testkit::{App, Contact, contact};
 
 type Item = HashMap<String, AttributeValue>;
@@ -222,8 +222,8 @@ async fn a_malformed_key_opens_nothing_and_leaves_the_others_alone() {
         assert_eq!(failed.refusal(), "500 Internal server error", "{attribute}");
         good.at(&sibling).list("").await.expect(200);
     }
-    assert!(app.keys().revoke(of_good.id(), Timestamp::now()).await.unwrap().is_some());
-    assert!(app.keys().revoke(of_bad.id(), Timestamp::now()).await.unwrap().is_none());
+    assert!(app.keys().revoke(of_good.id(), clock::now()).await.unwrap().is_some());
+    assert!(app.keys().revoke(of_bad.id(), clock::now()).await.unwrap().is_none());
 }
 
 #[tokio::test]

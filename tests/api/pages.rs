@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::object_id::ObjectId;
-use shared::timestamp::Timestamp;
+use shared::clock;
+use shared::object_id;
 use testkit::{App, Contact, Model, Query, contact, eventually};
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn all_pages_together_are_the_list_at_every_size() {
 #[tokio::test]
 async fn a_walk_among_the_contacts_of_others_meets_each_one_once() {
     let app = App::start().await;
-    let word = ObjectId::generate(Timestamp::now()).to_string();
+    let word = object_id::generate(clock::now()).to_string();
     let model = a_motley_crowd(&app, 10, Some(&word)).await;
     let expected: BTreeSet<String> = model.contacts().map(Contact::id).collect();
     // A deployed API shows a change in lists a little later.

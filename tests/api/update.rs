@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::timestamp::Timestamp;
+use shared::clock;
 use testkit::{Answer, App, Caller, contact, eventually};
 
 /// The fields that `null` clears, with a value for each.
@@ -225,11 +225,11 @@ async fn changing_costs_one_request_to_dynamodb() {
     app.put(created.id(), json!({"title": "Manager"})).await.expect(200);
     // Two changes in one millisecond are the extraordinary case.
     let before = app.get(created.id()).await.contact();
-    eventually("the next millisecond", async || (Timestamp::now().millis() > before.millis("updatedAt")).then_some(())).await;
+    eventually("the next millisecond", async || (clock::now().millis() > before.millis("updatedAt")).then_some(())).await;
 
     let field = app.put(created.id(), json!({"title": "Director"})).await.expect(200);
     let before = field.contact();
-    eventually("the next millisecond", async || (Timestamp::now().millis() > before.millis("updatedAt")).then_some(())).await;
+    eventually("the next millisecond", async || (clock::now().millis() > before.millis("updatedAt")).then_some(())).await;
     let document = put_if_match(&app, &created.id(), "\"2\"", serde_json::to_value(field.contact()).unwrap()).await.expect(200);
 
     assert_eq!((field.dynamodb_requests(), document.dynamodb_requests()), (1, 1));

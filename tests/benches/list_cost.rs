@@ -22,6 +22,7 @@ use contacts::serve::{self, Running};
 use plotters::prelude::*;
 use reqwest::Response;
 use serde_json::{Value, json};
+use shared::clock;
 use shared::contact::Contact;
 use shared::listing::ListConfig;
 use shared::timestamp::Timestamp;
@@ -124,7 +125,7 @@ async fn measure(size: u64) -> Result<Size, Failure> {
     let engine =
         Engine::start(Storage::Folder(folder.path().to_owned(), Missing::MakeAll), Some(([127, 0, 0, 1], 0).into())).await?;
     let endpoint = engine.endpoint().ok_or("the engine listens on a port")?;
-    let begun = Timestamp::now();
+    let begun = clock::now();
     let fill = |count| seed::Options {
         count,
         tenant: "local".to_owned(),
@@ -137,7 +138,7 @@ async fn measure(size: u64) -> Result<Size, Failure> {
     };
     let seeded = seed::run(fill(size)).await?;
     println!("{seeded}");
-    let ended = Timestamp::now();
+    let ended = clock::now();
     tokio::time::sleep(OVERLAP).await;
 
     let uncached = Instance::start(&endpoint, ListConfig { cache: 0, ..ListConfig::default() }).await?;

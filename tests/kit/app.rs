@@ -9,11 +9,11 @@ use aws_sdk_dynamodb::Client;
 use contacts::serve::{self, Options, Running};
 use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
-use shared::app::aws_client;
+use shared::aws::aws_client;
+use shared::clock;
 use shared::contact::{User, UserType};
 use shared::listing::ListConfig;
-use shared::object_id::ObjectId;
-use shared::timestamp::Timestamp;
+use shared::object_id;
 
 use crate::caller::Caller;
 
@@ -83,7 +83,7 @@ impl App {
             namespaces: Vec::new(),
             user: Value::Null,
         };
-        let tenants = format!(" of test {}", ObjectId::generate(Timestamp::now()));
+        let tenants = format!(" of test {}", object_id::generate(clock::now()));
         let mut app = App { me, running: None, keys, tenants, leaves_nothing: false };
         if app.keys.is_some() {
             app.me = app.caller("local", &["company1"], "admin_user").await;
@@ -95,7 +95,7 @@ impl App {
         let other_engine = env::var("TEST_DYNAMODB_ENDPOINT").ok();
         let leaves_nothing = other_engine.is_some();
         let table_prefix = match other_engine {
-            Some(_) => format!("test-{}-", ObjectId::generate(Timestamp::now())),
+            Some(_) => format!("test-{}-", object_id::generate(clock::now())),
             None => String::new(),
         };
         let options =
@@ -195,7 +195,7 @@ impl App {
                 kind: UserType::Rep,
                 others: Default::default(),
             },
-            created_at: Timestamp::now(),
+            created_at: clock::now(),
             expires_at: None,
             revoked_at: None,
         };

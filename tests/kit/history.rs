@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use shared::object_id::ObjectId;
-use shared::timestamp::Timestamp;
+use shared::clock;
+use shared::object_id;
 
 use crate::app::App;
 use crate::caller::Caller;
@@ -187,7 +187,7 @@ pub async fn run(gateways: &[App], steps: Vec<Step>) {
         created_once: BTreeMap::new(),
     };
     for tenant in 0..2 {
-        let tenant = format!("tenant {tenant} {}", ObjectId::generate(Timestamp::now()));
+        let tenant = format!("tenant {tenant} {}", object_id::generate(clock::now()));
         for (username, namespaces) in [
             ("north", &["north"][..]),
             ("south", &["south"]),

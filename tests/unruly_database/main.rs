@@ -15,6 +15,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use contacts::app::{App, Config};
 use contacts::serve::{self, Options, Running};
 use futures::future::{BoxFuture, FutureExt, join_all};
 use futures::stream;
@@ -22,17 +23,17 @@ use index::query::{Filter, ListQuery, SortField, SortKey};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
-use shared::app::{App, Config, local_client};
+use shared::aws::local_client;
 use shared::body::ContactBody;
 use shared::caller::Caller;
+use shared::clock;
 use shared::contact::Contact;
 use shared::error::Error;
 use shared::handling::Handling;
 use shared::listing::{ListConfig, Page};
 use shared::meter::{Meter, Readings};
-use shared::object_id::ObjectId;
+use shared::object_id::{self, ObjectId};
 use shared::store::Precondition;
-use shared::timestamp::Timestamp;
 use tokio::net::TcpListener;
 
 /// An engine and a way to write to it without the proxy.
@@ -54,7 +55,7 @@ impl Database {
             api_keys_table: self.running.api_keys_table.clone(),
             list,
         };
-        Instance { app: Arc::new(App::new(config, local_client(&endpoint))) }
+        Instance { app: App::new(config, local_client(&endpoint)) }
     }
 
     async fn create(&self, name: &str) -> Contact {
@@ -85,8 +86,8 @@ fn stranger() -> Caller {
 
 async fn create(app: &App, name: &str) -> Contact {
     let body = ContactBody::for_create(json!({"name": name}).to_string().as_bytes(), &Handling::default()).unwrap();
-    let now = Timestamp::now();
-    let contact = Contact::new(body, &caller(), ObjectId::generate(now), now).unwrap();
+    let now = clock::now();
+    let contact = Contact::new(body, &caller(), object_id::generate(now), now).unwrap();
     app.store.create(&Meter::default(), "local", contact).await.unwrap()
 }
 
@@ -101,7 +102,7 @@ async fn delete(app: &App, id: ObjectId) {
 
 /// One instance of the list function.
 struct Instance {
-    app: Arc<App>,
+    app: App,
 }
 
 impl Instance {
@@ -111,7 +112,7 @@ impl Instance {
 
     async fn metered(&self, query: &ListQuery) -> (Result<Page, Error>, Readings) {
         let meter = Meter::default();
-        let page = self.app.lists.list(&meter, &caller(), query, Timestamp::now()).await;
+        let page = self.app.lists.list(&meter, &caller(), query, clock::now()).await;
         (page, meter.readings())
     }
 
@@ -378,7 +379,7 @@ proptest! {
                 }
                 for (instance, seen, gone) in &mut instances {
                     // With no memory to speak of this pushes the tenant's index out.
-                    instance.app.lists.list(&Meter::default(), &stranger(), &query(), Timestamp::now()).await.unwrap();
+                    instance.app.lists.list(&Meter::default(), &stranger(), &query(), clock::now()).await.unwrap();
                     let shown = instance.all().await;
                     for (id, (version, _)) in &shown {
                         // An index that was pushed out is loaded from the log as it shows itself then.
@@ -418,10 +419,10 @@ async fn a_contact_that_moves_in_the_log_while_it_is_loaded_is_neither_lost_nor_
     }
     let trouble = Arc::<Trouble>::default();
     let instance = database.instance(&trouble, ListConfig { page_entries: 3, ..patient() }).await;
-    let app = Arc::clone(&database.running.app);
+    let app = database.running.app.clone();
     let mut ids: Vec<ObjectId> = contacts.iter().map(|contact| contact.id).collect();
     trouble.before(move |operation| {
-        let (app, moved) = (Arc::clone(&app), (operation == "Query").then(|| ids.pop()).flatten());
+        let (app, moved) = (app.clone(), (operation == "Query").then(|| ids.pop()).flatten());
         async move {
             if let Some(id) = moved {
                 rename(&app, id, "moved").await;
@@ -441,11 +442,11 @@ async fn a_contact_that_changes_between_selection_and_fetch_is_shown_as_it_is_wh
     let (a, b, c) = (database.create("a").await, database.create("b").await, database.create("c").await);
     let trouble = Arc::<Trouble>::default();
     let instance = database.instance(&trouble, patient()).await;
-    let app = Arc::clone(&database.running.app);
+    let app = database.running.app.clone();
     let (changed, deleted) = (a.id, b.id);
     let mut once = true;
     trouble.before(move |operation| {
-        let (app, now) = (Arc::clone(&app), operation == "BatchGetItem" && std::mem::take(&mut once));
+        let (app, now) = (app.clone(), operation == "BatchGetItem" && std::mem::take(&mut once));
         async move {
             if now {
                 rename(&app, changed, "z").await;

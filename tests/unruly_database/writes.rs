@@ -13,7 +13,7 @@ async fn store(database: &Database, trouble: &Arc<Trouble>) -> Store {
 
 /// The contacts, written to by somebody whose clock is a minute ahead.
 fn ahead(database: &Database) -> Store {
-    database.running.app.store.clone().with_clock(|| Timestamp::now().plus_millis(60_000))
+    database.running.app.store.clone().with_clock(|| clock::now().plus_millis(60_000))
 }
 
 async fn update(store: &Store, id: ObjectId, fields: Value, precondition: &Precondition) -> Result<Contact, Error> {
@@ -23,8 +23,8 @@ async fn update(store: &Store, id: ObjectId, fields: Value, precondition: &Preco
 
 fn new_contact() -> Contact {
     let body = ContactBody::for_create(br#"{"name": "created"}"#, &Handling::default()).unwrap();
-    let now = Timestamp::now();
-    Contact::new(body, &caller(), ObjectId::generate(now), now).unwrap()
+    let now = clock::now();
+    Contact::new(body, &caller(), object_id::generate(now), now).unwrap()
 }
 
 impl Database {
@@ -53,9 +53,9 @@ fn before_request(
 
 /// Others give the contact `titles`, one after the other, before the request number `number` with UpdateItem.
 fn rivals_before_update(trouble: &Trouble, database: &Database, number: usize, id: ObjectId, titles: &'static [&'static str]) {
-    let app = Arc::clone(&database.running.app);
+    let app = database.running.app.clone();
     before_request(trouble, "UpdateItem", number, move || {
-        let app = Arc::clone(&app);
+        let app = app.clone();
         async move {
             for title in titles {
                 update(&app.store, id, json!({"title": title}), &Precondition::None).await.unwrap();
@@ -169,10 +169,10 @@ async fn an_update_is_not_repeated_over_an_import() {
     let store = store(&database, &trouble).await;
     let contact = database.create("contact").await;
     trouble.fates("UpdateItem", [Fate::AnswerLost]);
-    let (app, imported) = (Arc::clone(&database.running.app), contact.clone());
+    let (app, imported) = (database.running.app.clone(), contact.clone());
     before_request(&trouble, "UpdateItem", 2, move || {
-        let (app, imported) = (Arc::clone(&app), imported.clone());
-        async move { app.store.import("local", &[imported], Timestamp::now).await.unwrap() }.boxed()
+        let (app, imported) = (app.clone(), imported.clone());
+        async move { app.store.import("local", &[imported], clock::now).await.unwrap() }.boxed()
     });
 
     let updated = update(&store, contact.id, json!({"title": "ours"}), &Precondition::None).await;
@@ -212,9 +212,9 @@ async fn a_create_whose_answer_is_lost_answers_with_what_was_created_whatever_be
     for is_deleted in [false, true] {
         let contact = new_contact();
         trouble.fates("PutItem", [Fate::AnswerLost]);
-        let (app, id) = (Arc::clone(&database.running.app), contact.id);
+        let (app, id) = (database.running.app.clone(), contact.id);
         before_request(&trouble, "PutItem", 2, move || {
-            let app = Arc::clone(&app);
+            let app = app.clone();
             async move {
                 rename(&app, id, "renamed").await;
                 if is_deleted {

@@ -13,7 +13,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use shared::app;
+use shared::aws;
 use tokio::net::UnixStream;
 
 use super::operations::Operations;
@@ -40,7 +40,7 @@ pub(super) fn over_socket(socket: PathBuf) -> Client {
 fn client(connector: impl HttpConnector + 'static) -> Client {
     let connector = SharedHttpConnector::new(connector);
     let http = http_client_fn(move |_, _| connector.clone());
-    Client::from_conf(app::local_client(NO_ADDRESS).config().to_builder().http_client(http).build())
+    Client::from_conf(aws::local_client(NO_ADDRESS).config().to_builder().http_client(http).build())
 }
 
 #[derive(Debug)]

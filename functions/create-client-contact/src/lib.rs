@@ -1,17 +1,14 @@
 //! `POST /client-contact`: creates a contact, at most once for an `Idempotency-Key`.
 
-use std::sync::Arc;
-
 use lambda_http::http::HeaderValue;
-use shared::app::App;
 use shared::body::ContactBody;
 use shared::call::Call;
+use shared::clock;
 use shared::contact::Contact;
 use shared::envelope::{self, IDEMPOTENCY_REPLAYED, Response};
 use shared::error::Error;
-use shared::object_id::ObjectId;
-use shared::store::{Creation, IdempotencyKey};
-use shared::timestamp::Timestamp;
+use shared::object_id;
+use shared::store::{Creation, IdempotencyKey, Store};
 
 /// Answers with the new contact, or with the one that the same request made before.
 ///
@@ -20,16 +17,16 @@ use shared::timestamp::Timestamp;
 /// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about the `Idempotency-Key`,
 /// [`Error::NamespaceNotAllowed`], and those of
 /// [`shared::store::Store::create`] and [`shared::store::Store::create_once`].
-pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     call.takes_no_parameters()?;
     let key = IdempotencyKey::of_request(&call.headers)?;
     let body = ContactBody::for_create(&call.body, &call.handling)?;
-    let now = Timestamp::now();
-    let contact = Contact::new(body, &call.caller, ObjectId::generate(now), now)?;
+    let now = clock::now();
+    let contact = Contact::new(body, &call.caller, object_id::generate(now), now)?;
     let (meter, tenant) = (&call.meter, &call.caller.tenant);
     let creation = match key {
-        Some(key) => app.store.create_once(meter, tenant, contact, &key).await?,
-        None => app.store.create(meter, tenant, contact).await.map(Creation::Created)?,
+        Some(key) => store.create_once(meter, tenant, contact, &key).await?,
+        None => store.create(meter, tenant, contact).await.map(Creation::Created)?,
     };
     match creation {
         Creation::Created(contact) => envelope::created(&call.path, &contact),

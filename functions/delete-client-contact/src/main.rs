@@ -3,5 +3,5 @@
 /// Starts the function under the Lambda runtime.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::process::ExitCode {
-    shared::app::run(delete_client_contact::handle).await
+    shared::function::run(delete_client_contact::handle).await
 }

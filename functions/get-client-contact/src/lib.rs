@@ -1,21 +1,19 @@
 //! `GET /client-contact/{id}`: one contact, as the last acknowledged write left it.
 
-use std::sync::Arc;
-
 use lambda_http::http::StatusCode;
-use shared::app::App;
 use shared::call::Call;
 use shared::envelope::{self, Response};
 use shared::error::Error;
+use shared::store::Store;
 
 /// Answers with the contact, or with 304 when `If-None-Match` names its version.
 ///
 /// # Errors
 ///
 /// [`Error::ContactNotFound`], [`Error::InvalidParameter`] about a parameter under strict handling, and those of [`shared::store::Store::get`].
-pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     call.takes_no_parameters()?;
-    let found = app.store.get(&call.meter, &call.caller.tenant, call.contact_id()?).await?;
+    let found = store.get(&call.meter, &call.caller.tenant, call.contact_id()?).await?;
     let contact = found.filter(|contact| call.caller.sees(contact)).ok_or(Error::ContactNotFound)?;
     if shared::if_none_match(&call.headers, contact.version) {
         return Ok(envelope::not_modified(contact.version));

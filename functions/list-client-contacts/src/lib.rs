@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use shared::app::App;
 use shared::call::Call;
 use shared::envelope::{self, Response};
 use shared::error::Error;
-use shared::listing::params;
+use shared::listing::{Lists, params};
 
 /// Answers with the page that the query string asks for.
 ///
 /// # Errors
 ///
 /// [`Error::InvalidParameter`] about each parameter that is wrong, and those of [`shared::listing::Lists::list`].
-pub async fn handle(app: Arc<App>, call: Call) -> Result<Response, Error> {
+pub async fn handle(lists: Arc<Lists>, call: Call) -> Result<Response, Error> {
     let query = params::parse(&call.query, &call.handling)?;
-    let page = app.lists.list(&call.meter, &call.caller, &query, call.now).await?;
+    let page = lists.list(&call.meter, &call.caller, &query, call.now).await?;
     envelope::list(page.contacts.iter().map(AsRef::as_ref), &query, page.total)
 }

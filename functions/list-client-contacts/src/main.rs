@@ -3,5 +3,5 @@
 /// Starts the function under the Lambda runtime.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::process::ExitCode {
-    shared::app::run(list_client_contacts::handle).await
+    shared::function::run(list_client_contacts::handle).await
 }

@@ -3,5 +3,5 @@
 /// Starts the function under the Lambda runtime.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> std::process::ExitCode {
-    shared::app::run(update_client_contact::handle).await
+    shared::function::run(update_client_contact::handle).await
 }

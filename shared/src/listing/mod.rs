@@ -19,9 +19,9 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use crate::app::StartError;
 use crate::caller::Caller;
 use crate::contact::Contact;
+use crate::environment::{StartError, number};
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
@@ -94,10 +94,6 @@ impl ListConfig {
         let Self { memory, cache: _, short_overlap, long_overlap, page_entries } = *self;
         Bounds { short_overlap, long_overlap, page_entries, memory: if memory < SMALL_INDEX { SMALL_INDEX } else { memory } }
     }
-}
-
-fn number<T: std::str::FromStr>(name: &'static str) -> Result<Option<T>, StartError> {
-    std::env::var(name).ok().map(|text| text.parse().map_err(|_| StartError::NotANumber(name))).transpose()
 }
 
 /// A page of a list.

@@ -30,6 +30,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
 use futures::future::try_join_all;
 
+use crate::clock;
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
@@ -68,7 +69,7 @@ pub enum Stored {
 impl Store {
     /// The contacts in `table`, which has the keys and the index that `template.yaml` declares.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), clock: Timestamp::now }
+        Self { client, table: table.into(), clock: clock::now }
     }
 
     /// The same contacts, written to with the time that `clock` tells.

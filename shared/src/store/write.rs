@@ -64,6 +64,7 @@ impl Store {
             .config_override(one_try(time))
             .interceptor(meter.request_counter())
             .send();
+        meter.write_begins();
         match meter.database(request).await {
             Ok(output) => {
                 meter.consumed(&output.consumed_capacity);
@@ -187,6 +188,7 @@ impl Store {
             .config_override(one_try(time))
             .interceptor(meter.request_counter())
             .send();
+        meter.write_begins();
         let failure = match meter.database(request).await {
             Ok(output) => {
                 meter.consumed(&output.consumed_capacity);
