@@ -356,3 +356,33 @@ pub fn item_after(tenant: &str, contact: &Contact, caller: &Caller, body: &Conta
     item.extend(register::ATTRIBUTES.map(|attribute| (attribute.to_owned(), entry.clone())));
     Ok(item)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handling::Handling;
+    use crate::store::tries::Outcome;
+
+    #[test]
+    fn the_largest_condition_is_within_the_bounds_of_dynamodb() {
+        let caller = Caller {
+            tenant: "t".to_owned(),
+            namespaces: (0..100).map(|number| number.to_string()).collect(),
+            user: serde_json::from_str(r#"{"_id":"1","type":"rep"}"#).expect("a user"),
+        };
+        let body = ContactBody::for_update(br#"{"company_namespace":["1"]}"#, &Handling::default()).expect("a body");
+        let precondition = Precondition::Versions((0..100).collect());
+        for kind in [Kind::Update(&body), Kind::Delete] {
+            let mut change = Change::new(&caller, kind, &precondition, WriteId::generate());
+            change.next_try(Timestamp::from_millis(1)).expect("a request");
+            change.step(Outcome::Lost("an answer".into()));
+
+            let UpdateRequest { update, condition, .. } = change.next_try(Timestamp::from_millis(2)).expect("a request");
+
+            let signs = ["exists(", "type(", "contains(", " AND ", " OR ", "NOT ", " = ", " < ", " IN ", " BETWEEN "];
+            let operators: usize = signs.iter().map(|sign| condition.matches(sign).count()).sum();
+            assert!(condition.len() <= 4_096 && update.len() <= 4_096, "{} {}", condition.len(), update.len());
+            assert!(operators <= 300, "{operators} operators and functions");
+        }
+    }
+}
