@@ -171,7 +171,7 @@ fn optional<S: SerializeStruct>(object: &mut S, name: &'static str, value: &Opti
 
 /// Somebody who acts on contacts: an administrator, a field-sales representative or a client.
 ///
-/// Its `Serialize` and `Deserialize` are the form of the tables; [`UserJson`] is the form of an answer.
+/// Its `Serialize` and `Deserialize` are the form of the tables, which differs from that of an answer in the names of `others`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The user's own identifier, in whatever form the calling system has.
