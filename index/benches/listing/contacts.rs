@@ -1,0 +1,116 @@
+//! The contacts that are measured, made from [`lifelike`] people, and their changes.
+
+use index::entry::{EntryFields, IndexEntry};
+use index::fold::fold;
+use index::object_id::ObjectId;
+use index::query::Filter;
+use index::timestamp::Timestamp;
+use lifelike::{HISTORY, People, Person, Random};
+
+/// When the last contact was created.
+const UNTIL: i64 = 1_760_000_000_000;
+
+const NAMESPACES: [&str; 4] = ["ns-emea", "ns-apac", "ns-americas", "ns-partners"];
+
+/// Everything is visible.
+pub fn all_namespaces() -> Vec<String> {
+    NAMESPACES.iter().map(ToString::to_string).collect()
+}
+
+pub struct Contacts {
+    people: People,
+    size: u64,
+}
+
+impl Contacts {
+    pub fn new(size: u64) -> Self {
+        Self { people: People::new(1, size, UNTIL), size }
+    }
+
+    /// The contacts as a load reads them: in the order of their changes.
+    pub fn log(&self) -> impl Iterator<Item = IndexEntry> {
+        let mut changes: Vec<(i64, u64)> = (0..self.size).map(|number| (self.updated_at(number), number)).collect();
+        changes.sort_unstable();
+        changes.into_iter().map(|(_, number)| self.entry(number, 0))
+    }
+
+    /// A third was changed since it was created.
+    fn updated_at(&self, number: u64) -> i64 {
+        let created_at = self.people.person(number).created_at;
+        let mut random = Random::new(number);
+        if random.chance(33) { created_at + (random.fraction() * (UNTIL - created_at) as f64) as i64 } else { created_at }
+    }
+
+    /// A contact, and as it is after a change of everything.
+    pub fn entry(&self, number: u64, version: u64) -> IndexEntry {
+        let person = self.people.person(number);
+        let now = if version == 0 { self.updated_at(number) } else { UNTIL + version as i64 };
+        if version == 0 {
+            return entry_of(person, version, now);
+        }
+        let other = self.people.person(number ^ version << 32);
+        entry_of(Person { id: person.id, created_at: person.created_at, ..other }, version, now)
+    }
+
+    pub fn with_other_phone(&self, number: u64, version: u64) -> IndexEntry {
+        let phone1 = Some(format!("+9714{version:07}"));
+        entry_of(Person { phone1, ..self.people.person(number) }, version, UNTIL + version as i64)
+    }
+
+    pub fn deletion(&self, number: u64, version: u64) -> IndexEntry {
+        IndexEntry { fields: None, ..self.entry(number, version) }
+    }
+
+    pub fn person(&self, random: &mut Random) -> Person {
+        self.people.person(random.below(self.size))
+    }
+
+    pub fn id(&self, random: &mut Random) -> ObjectId {
+        ObjectId::from_bytes(self.person(random).id)
+    }
+
+    /// A folded word of somebody's name.
+    pub fn word(&self, random: &mut Random) -> String {
+        self.two_words(random).0
+    }
+
+    /// Folded words that one name holds both.
+    pub fn two_words(&self, random: &mut Random) -> (String, String) {
+        loop {
+            let person = self.person(random);
+            let text = if random.chance(70) { Some(person.name) } else { person.local_name };
+            let words: Vec<String> = fold(&text.unwrap_or_default()).split_whitespace().map(str::to_owned).collect();
+            if let [first, .., last] = &words[..]
+                && first.chars().count() > 2
+            {
+                return if random.chance(50) { (first.clone(), last.clone()) } else { (last.clone(), first.clone()) };
+            }
+        }
+    }
+
+    /// A filter on a random range of so many of a hundred parts of the time.
+    pub fn changed(&self, share: i64, random: &mut Random) -> Filter {
+        let start = UNTIL - HISTORY + (random.fraction() * (HISTORY * (100 - share) / 100) as f64) as i64;
+        Filter {
+            updated_after: Some(Timestamp::from_millis(start)),
+            updated_before: Some(Timestamp::from_millis(start + HISTORY * share / 100)),
+            ..Filter::default()
+        }
+    }
+}
+
+fn entry_of(person: Person, version: u64, updated_at: i64) -> IndexEntry {
+    let Person { id, name, local_name, phone1, phone2, email, title, external_id: _, disabled, created_at, random } = person;
+    let fields = EntryFields {
+        name,
+        local_name,
+        phone1,
+        phone2,
+        email,
+        title,
+        disabled,
+        created_at: Timestamp::from_millis(created_at),
+        company_namespace: vec![NAMESPACES[(random % 8).saturating_sub(4) as usize].to_owned()],
+    };
+    IndexEntry { id: ObjectId::from_bytes(id), version, updated_at: Timestamp::from_millis(updated_at), fields: Some(fields) }
+}
