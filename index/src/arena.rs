@@ -109,11 +109,6 @@ impl Arena {
         }
     }
 
-    /// The pages, in no order that means anything.
-    pub fn pages(&self) -> impl Iterator<Item = &Page> {
-        self.pages.iter()
-    }
-
     /// Gives back what the last page has in reserve.
     pub fn shrink_to_fit(&mut self) {
         self.pages[self.open].shrink_to_fit();
@@ -234,7 +229,7 @@ mod tests {
             }
         }
 
-        assert!(arena.pages().map(|page| page.bytes.len()).sum::<usize>() < 500 * 16 * 3 / 2);
+        assert!(arena.pages.iter().map(|page| page.bytes.len()).sum::<usize>() < 500 * 16 * 3 / 2);
     }
 
     #[test]

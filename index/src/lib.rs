@@ -4,19 +4,26 @@
 
 mod arena;
 pub mod bounds;
+mod dictionary;
 pub mod entry;
 pub mod fold;
+mod hashed;
 mod index;
 pub mod log;
+pub mod keys;
 mod namespaces;
 pub mod object_id;
 mod ordered;
+mod postings;
 pub mod query;
 mod recency;
 mod records;
 mod replica;
 mod scan;
+mod slots;
 mod sorting;
+mod terms;
+mod text;
 pub mod timestamp;
 mod tombstones;
 

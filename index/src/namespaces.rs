@@ -53,17 +53,23 @@ impl NamespaceLists {
         }
     }
 
-    /// The lists that share a namespace with these, or nothing when there are none.
-    pub fn visible_to(&self, namespaces: &[String]) -> Option<Visibility> {
-        let seen: Vec<bool> = self
-            .lists
-            .iter()
-            .map(|(list, contacts)| *contacts > 0 && list.iter().any(|name| namespaces.contains(name)))
-            .collect();
-        let count = seen.iter().filter(|&&seen| seen).count();
+    /// The classes that a caller with these namespaces sees, of disabled contacts or of others where that is asked for; nothing when
+    /// no list shares a namespace with them.
+    pub fn visible_to(&self, namespaces: &[String], disabled: Option<bool>) -> Option<Visibility> {
+        let mut count = 0;
+        let mut seen = vec![false; 2 * self.lists.len()];
+        for (number, (list, contacts)) in (0..).zip(&self.lists) {
+            if *contacts > 0 && list.iter().any(|name| namespaces.contains(name)) {
+                count += 1;
+                for of_class in [false, true].into_iter().filter(|of_class| disabled.is_none_or(|disabled| disabled == *of_class))
+                {
+                    seen[class(number, of_class) as usize] = true;
+                }
+            }
+        }
         match count {
             0 => None,
-            _ if count == self.numbers.len() => Some(Visibility::All),
+            _ if count == self.numbers.len() && disabled.is_none() => Some(Visibility::All),
             _ => Some(Visibility::Some(seen)),
         }
     }
@@ -75,6 +81,16 @@ impl NamespaceLists {
             + map_bytes::<(Arc<[String]>, u32)>(self.numbers.capacity())
             + self.texts
     }
+}
+
+/// The class of a contact with the namespace list of this number: what decides who sees it, and among which contacts.
+pub(super) const fn class(list: u32, disabled: bool) -> u32 {
+    list * 2 + disabled as u32
+}
+
+/// The namespace list of the contacts of a class, and whether they are disabled.
+pub(super) const fn of_class(class: u32) -> (u32, bool) {
+    (class / 2, class % 2 == 1)
 }
 
 /// Bytes of a shared list, of which each name has no reserve and two counters stand in front.
@@ -116,7 +132,7 @@ mod tests {
         assert_eq!(lists.lists.len(), 1);
         assert_eq!(lists.numbers.len(), 0);
         assert_eq!(lists.texts, 0);
-        assert_eq!(lists.visible_to(&list(&["99"])), None);
+        assert_eq!(lists.visible_to(&list(&["99"]), None), None);
     }
 
     #[test]
@@ -125,9 +141,12 @@ mod tests {
         lists.add(&list(&["a", "b"]));
         lists.add(&list(&["c"]));
 
-        assert_eq!(lists.visible_to(&list(&["b", "x"])), Some(Visibility::Some(vec![true, false])));
-        assert_eq!(lists.visible_to(&list(&["c", "a"])), Some(Visibility::All));
-        assert_eq!(lists.visible_to(&list(&["x"])), None);
-        assert_eq!(lists.visible_to(&[]), None);
+        let visible = |names: &[&str], disabled| lists.visible_to(&list(names), disabled);
+        assert_eq!(visible(&["b", "x"], None), Some(Visibility::Some(vec![true, true, false, false])));
+        assert_eq!(visible(&["b", "x"], Some(true)), Some(Visibility::Some(vec![false, true, false, false])));
+        assert_eq!(visible(&["c", "a"], None), Some(Visibility::All));
+        assert_eq!(visible(&["c", "a"], Some(false)), Some(Visibility::Some(vec![true, false, true, false])));
+        assert_eq!(visible(&["x"], None), None);
+        assert_eq!(visible(&[], Some(false)), None);
     }
 }

@@ -1,29 +1,28 @@
 //! Contacts in an order, of which the n-th visible one is found without counting through the others.
 //!
-//! The order is cut into chunks that know how many contacts of which namespace list they hold, so a rank is a sum over chunks. What
+//! The order is cut into chunks that know how many contacts of which class they hold, so a rank is a sum over chunks. What
 //! the order means is up to the caller, who brings the comparison along: here are only slot numbers.
+
+use std::ops::Range;
 
 /// How many contacts a chunk holds at most.
 pub(super) const CHUNK: usize = 1_024;
 
-/// Namespace lists of which a chunk counts the contacts without an allocation.
-const FEW: usize = 6;
-
-/// Which namespace lists a caller sees.
+/// Which classes of contacts a caller sees: those with certain namespaces, disabled or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Visibility {
-    /// Every list that is in use.
+    /// Every class that is in use.
     All,
-    /// Those lists whose number is set here.
+    /// Those classes whose number is set here.
     Some(Vec<bool>),
 }
 
 impl Visibility {
-    /// Whether the caller sees contacts with this list.
-    pub fn sees(&self, list: u32) -> bool {
+    /// Whether the caller sees contacts of this class.
+    pub fn sees(&self, class: u32) -> bool {
         match self {
             Self::All => true,
-            Self::Some(lists) => lists.get(list as usize).is_some_and(|&seen| seen),
+            Self::Some(classes) => classes.get(class as usize).is_some_and(|&seen| seen),
         }
     }
 }
@@ -46,110 +45,70 @@ pub(super) struct Ordered {
 #[derive(Clone, Debug)]
 struct Chunk {
     slots: Vec<u32>,
-    counts: Counts,
-}
-
-/// How many contacts of which namespace list there are.
-#[derive(Clone, Debug)]
-enum Counts {
-    Few { len: u8, counts: [(u32, u32); FEW] },
-    Many(Vec<(u32, u32)>),
-}
-
-impl Counts {
-    const NONE: Self = Self::Few { len: 0, counts: [(0, 0); FEW] };
-
-    fn of(slots: &[u32], list_of: &impl Fn(u32) -> u32) -> Self {
-        let mut counts = Self::NONE;
-        slots.iter().for_each(|&slot| counts.add(list_of(slot)));
-        if let Self::Many(counts) = &mut counts {
-            counts.shrink_to_fit();
-        }
-        counts
-    }
-
-    fn as_slice(&self) -> &[(u32, u32)] {
-        match self {
-            Self::Few { len, counts } => &counts[..usize::from(*len)],
-            Self::Many(counts) => counts,
-        }
-    }
-
-    fn add(&mut self, list: u32) {
-        let counted = match self {
-            Self::Few { len, counts } => &mut counts[..usize::from(*len)],
-            Self::Many(counts) => counts,
-        };
-        if let Some((_, count)) = counted.iter_mut().find(|(counted, _)| *counted == list) {
-            *count += 1;
-            return;
-        }
-        match self {
-            Self::Few { len, counts } if usize::from(*len) < FEW => {
-                counts[usize::from(*len)] = (list, 1);
-                *len += 1;
-            }
-            Self::Few { counts, .. } => *self = Self::Many(counts.iter().copied().chain([(list, 1)]).collect()),
-            Self::Many(counts) => {
-                if counts.len() == counts.capacity() {
-                    counts.reserve_exact(8);
-                }
-                counts.push((list, 1));
-            }
-        }
-    }
-
-    fn take(&mut self, list: u32) {
-        let Some(at) = self.as_slice().iter().position(|(counted, _)| *counted == list) else {
-            debug_assert!(false, "a contact is counted under its list until it is removed");
-            return;
-        };
-        match self {
-            Self::Few { len, counts } => {
-                counts[at].1 -= 1;
-                if counts[at].1 == 0 {
-                    *len -= 1;
-                    counts[at] = counts[usize::from(*len)];
-                }
-            }
-            Self::Many(counts) => {
-                counts[at].1 -= 1;
-                if counts[at].1 == 0 {
-                    counts.swap_remove(at);
-                }
-            }
-        }
-    }
-
-    const fn memory_bytes(&self) -> usize {
-        match self {
-            Self::Few { .. } => 0,
-            Self::Many(counts) => counts.capacity() * size_of::<(u32, u32)>(),
-        }
-    }
+    /// Each class of which there are contacts, with their number.
+    counts: Vec<(u32, u32)>,
 }
 
 impl Chunk {
-    fn new(slots: Vec<u32>, list_of: &impl Fn(u32) -> u32) -> Self {
-        Self { counts: Counts::of(&slots, list_of), slots }
+    fn new(slots: Vec<u32>, class_of: &impl Fn(u32) -> u32) -> Self {
+        let mut chunk = Self { slots, counts: Vec::new() };
+        chunk.count(class_of);
+        chunk
+    }
+
+    fn count(&mut self, class_of: &impl Fn(u32) -> u32) {
+        self.counts.clear();
+        for at in 0..self.slots.len() {
+            self.add(class_of(self.slots[at]));
+        }
+        self.counts.shrink_to_fit();
+    }
+
+    /// Counts one contact more.
+    fn add(&mut self, class: u32) {
+        match self.counts.iter_mut().find(|(counted, _)| *counted == class) {
+            Some((_, count)) => *count += 1,
+            None => {
+                if self.counts.len() == self.counts.capacity() {
+                    self.counts.reserve_exact(2 + self.counts.len() / 8);
+                }
+                self.counts.push((class, 1));
+            }
+        }
+    }
+
+    /// Counts one contact less.
+    fn take(&mut self, class: u32) {
+        let Some(at) = self.counts.iter().position(|(counted, _)| *counted == class) else {
+            debug_assert!(false, "a contact is counted under its class until it is removed");
+            return;
+        };
+        self.counts[at].1 -= 1;
+        if self.counts[at].1 == 0 {
+            self.counts.swap_remove(at);
+        }
     }
 
     fn visible(&self, visibility: &Visibility) -> usize {
         match visibility {
             Visibility::All => self.slots.len(),
             Visibility::Some(_) => {
-                let seen = self.counts.as_slice().iter().filter(|(list, _)| visibility.sees(*list));
+                let seen = self.counts.iter().filter(|(class, _)| visibility.sees(*class));
                 seen.map(|&(_, count)| count as usize).sum()
             }
         }
+    }
+
+    const fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u32>() + self.counts.capacity() * size_of::<(u32, u32)>()
     }
 }
 
 impl Ordered {
     /// The order of these slots, with chunks of at most `chunk_len`, which is at least 4.
-    pub fn from_sorted(slots: &[u32], chunk_len: usize, list_of: impl Fn(u32) -> u32) -> Self {
+    pub fn from_sorted(slots: &[u32], chunk_len: usize, class_of: impl Fn(u32) -> u32) -> Self {
         // A quarter stays free, or else the first insertions would split every chunk.
-        let chunks = slots.chunks(chunk_len * 3 / 4).map(|slots| Chunk::new(slots.to_vec(), &list_of)).collect();
+        let chunks = slots.chunks(chunk_len * 3 / 4).map(|slots| Chunk::new(slots.to_vec(), &class_of)).collect();
         Self { chunks, chunk_len }
     }
 
@@ -186,26 +145,32 @@ impl Ordered {
         }
     }
 
+    /// The position after the contact at this one.
+    pub fn after(&self, at: Position) -> Position {
+        let is_last = self.chunks.get(at.chunk).is_none_or(|chunk| at.index + 1 == chunk.slots.len());
+        if is_last { Position { chunk: at.chunk + 1, index: 0 } } else { Position { chunk: at.chunk, index: at.index + 1 } }
+    }
+
     /// How many visible contacts come before a position.
-    pub fn rank(&self, at: Position, visibility: &Visibility, list_of: impl Fn(u32) -> u32) -> usize {
+    pub fn rank(&self, at: Position, visibility: &Visibility, class_of: impl Fn(u32) -> u32) -> usize {
         let whole = self.chunks[..at.chunk].iter().map(|chunk| chunk.visible(visibility)).sum::<usize>();
         let part = match (self.chunks.get(at.chunk), visibility) {
             (None, _) => 0,
             (Some(_), Visibility::All) => at.index,
-            (Some(chunk), _) => chunk.slots[..at.index].iter().filter(|&&slot| visibility.sees(list_of(slot))).count(),
+            (Some(chunk), _) => chunk.slots[..at.index].iter().filter(|&&slot| visibility.sees(class_of(slot))).count(),
         };
         whole + part
     }
 
     /// The position of the visible contact before which `rank` visible ones come, or the end.
-    pub fn nth(&self, mut rank: usize, visibility: &Visibility, list_of: impl Fn(u32) -> u32) -> Position {
+    pub fn nth(&self, mut rank: usize, visibility: &Visibility, class_of: impl Fn(u32) -> u32) -> Position {
         for (number, chunk) in self.chunks.iter().enumerate() {
             let visible = chunk.visible(visibility);
             if rank < visible {
                 let index = match visibility {
                     Visibility::All => Some(rank),
                     Visibility::Some(_) => {
-                        let mut seen = (0..).zip(&chunk.slots).filter(|&(_, &slot)| visibility.sees(list_of(slot)));
+                        let mut seen = (0..).zip(&chunk.slots).filter(|&(_, &slot)| visibility.sees(class_of(slot)));
                         seen.nth(rank).map(|(index, _)| index)
                     }
                 };
@@ -214,6 +179,52 @@ impl Ordered {
             rank -= visible;
         }
         self.end()
+    }
+
+    /// The position of the contact that follows `n` others of those from `start` on that `accepts` holds of, or the end.
+    pub fn nth_accepted(&self, start: Position, n: usize, accepts: impl Fn(u32) -> bool) -> Position {
+        let mut left = n;
+        let mut index = start.index;
+        for (number, chunk) in (0..).zip(&self.chunks).skip(start.chunk) {
+            for (at, &slot) in (index..).zip(&chunk.slots[index..]) {
+                if accepts(slot) {
+                    if left == 0 {
+                        return Position { chunk: number, index: at };
+                    }
+                    left -= 1;
+                }
+            }
+            index = 0;
+        }
+        self.end()
+    }
+
+    /// The position of the contact that `n` others follow, of those before `end` that `accepts` holds of, or the start.
+    pub fn nth_accepted_back(&self, end: Position, n: usize, accepts: impl Fn(u32) -> bool) -> Position {
+        let mut left = n;
+        let part = self.chunks.get(end.chunk).map(|chunk| (end.chunk, &chunk.slots[..end.index]));
+        let whole = self.chunks[..end.chunk].iter().enumerate().rev().map(|(number, chunk)| (number, &chunk.slots[..]));
+        for (number, slots) in part.into_iter().chain(whole) {
+            for (at, &slot) in slots.iter().enumerate().rev() {
+                if accepts(slot) {
+                    if left == 0 {
+                        return Position { chunk: number, index: at };
+                    }
+                    left -= 1;
+                }
+            }
+        }
+        self.start()
+    }
+
+    /// The contacts between two positions.
+    pub fn iter_range(&self, range: Range<Position>) -> impl Iterator<Item = u32> {
+        let last = range.end.chunk.min(self.chunks.len());
+        let whole = self.chunks.get(range.start.chunk..last).unwrap_or_default().iter().flat_map(|chunk| &chunk.slots);
+        let skipped = if range.start.chunk < last { range.start.index } else { 0 };
+        let from = if range.start.chunk < range.end.chunk { 0 } else { range.start.index };
+        let part = self.chunks.get(range.end.chunk).and_then(|chunk| chunk.slots.get(from..range.end.index)).unwrap_or_default();
+        whole.skip(skipped).chain(part).copied()
     }
 
     /// The contacts from a position on.
@@ -234,9 +245,9 @@ impl Ordered {
     }
 
     /// Adds a contact before the first one that `is_before` does not hold of.
-    pub fn insert(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, list_of: impl Fn(u32) -> u32) {
+    pub fn insert(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, class_of: impl Fn(u32) -> u32) {
         if self.chunks.is_empty() {
-            self.chunks.push(Chunk::new(vec![slot], &list_of));
+            self.chunks.push(Chunk::new(vec![slot], &class_of));
             return;
         }
         let after = self.chunks.partition_point(|chunk| is_before(chunk.slots[0]));
@@ -246,15 +257,15 @@ impl Ordered {
         if self.chunks[number].slots.len() == self.chunk_len {
             // What comes in ascending order, such as new ids and times, fills its chunks instead of leaving halves behind.
             if number + 1 == self.chunks.len() && index == self.chunk_len {
-                self.add_chunk(number + 1, Chunk::new(vec![slot], &list_of));
+                self.add_chunk(number + 1, Chunk::new(vec![slot], &class_of));
                 return;
             }
             let half = self.chunk_len / 2;
-            let upper = Chunk::new(self.chunks[number].slots[half..].to_vec(), &list_of);
+            let upper = Chunk::new(self.chunks[number].slots[half..].to_vec(), &class_of);
             let lower = &mut self.chunks[number];
             lower.slots.truncate(half);
             lower.slots.shrink_to(half);
-            lower.counts = Counts::of(&lower.slots, &list_of);
+            lower.count(&class_of);
             self.add_chunk(number + 1, upper);
             if index > half {
                 (number, index) = (number + 1, index - half);
@@ -266,11 +277,11 @@ impl Ordered {
             chunk.slots.reserve_exact(1 + self.chunk_len / 16);
         }
         chunk.slots.insert(index, slot);
-        chunk.counts.add(list_of(slot));
+        chunk.add(class_of(slot));
     }
 
-    /// Removes a contact, before which are those that `is_before` holds of. Its list is still the one it was added with.
-    pub fn remove(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, list_of: impl Fn(u32) -> u32) {
+    /// Removes a contact, before which are those that `is_before` holds of. Its class is still the one it was added with.
+    pub fn remove(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, class_of: impl Fn(u32) -> u32) {
         let at = self.partition_point(is_before);
         if self.get(at) != Some(slot) {
             debug_assert!(false, "a contact is where its values say");
@@ -279,22 +290,20 @@ impl Ordered {
         let reserve = 1 + self.chunk_len / 16;
         let chunk = &mut self.chunks[at.chunk];
         chunk.slots.remove(at.index);
-        chunk.counts.take(list_of(slot));
+        chunk.take(class_of(slot));
         if chunk.slots.capacity() > chunk.slots.len() + 2 * reserve {
             chunk.slots.shrink_to(chunk.slots.len() + reserve);
         }
         if chunk.slots.is_empty() {
             self.chunks.remove(at.chunk);
         } else if chunk.slots.len() < self.chunk_len / 4 {
-            self.join(at.chunk, &list_of);
+            self.join(at.chunk, &class_of);
         }
     }
 
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
-        let chunks = self.chunks.iter();
-        self.chunks.capacity() * size_of::<Chunk>()
-            + chunks.map(|chunk| chunk.slots.capacity() * size_of::<u32>() + chunk.counts.memory_bytes()).sum::<usize>()
+        self.chunks.capacity() * size_of::<Chunk>() + self.chunks.iter().map(Chunk::memory_bytes).sum::<usize>()
     }
 
     fn add_chunk(&mut self, number: usize, chunk: Chunk) {
@@ -305,7 +314,7 @@ impl Ordered {
     }
 
     /// Joins a small chunk with a neighbour when the two leave room in one.
-    fn join(&mut self, number: usize, list_of: &impl Fn(u32) -> u32) {
+    fn join(&mut self, number: usize, class_of: &impl Fn(u32) -> u32) {
         let fits = |lower: usize| {
             let upper = self.chunks.get(lower + 1)?;
             (self.chunks[lower].slots.len() + upper.slots.len() <= self.chunk_len * 3 / 4).then_some(lower)
@@ -315,7 +324,7 @@ impl Ordered {
         let chunk = &mut self.chunks[lower];
         chunk.slots.reserve_exact(upper.slots.len());
         chunk.slots.extend(upper.slots);
-        chunk.counts = Counts::of(&chunk.slots, list_of);
+        chunk.count(class_of);
     }
 }
 
@@ -325,8 +334,8 @@ mod tests {
 
     use super::*;
 
-    /// Slots are ordered by their numbers here, and their list is what remains of a division.
-    const fn list_of(slot: u32) -> u32 {
+    /// Slots are ordered by their numbers here, and their class is what remains of a division.
+    const fn class_of(slot: u32) -> u32 {
         slot % 11
     }
 
@@ -338,16 +347,16 @@ mod tests {
             start in 0..150_u32,
         ) {
             let mut expected: Vec<u32> = (0..start).collect();
-            let mut ordered = Ordered::from_sorted(&expected, chunk_len, list_of);
+            let mut ordered = Ordered::from_sorted(&expected, chunk_len, class_of);
             for (slot, insert) in changes {
                 match (expected.binary_search(&slot), insert) {
                     (Err(at), true) => {
                         expected.insert(at, slot);
-                        ordered.insert(slot, |other| other < slot, list_of);
+                        ordered.insert(slot, |other| other < slot, class_of);
                     }
                     (Ok(at), false) => {
                         expected.remove(at);
-                        ordered.remove(slot, |other| other < slot, list_of);
+                        ordered.remove(slot, |other| other < slot, class_of);
                     }
                     _ => {}
                 }
@@ -355,11 +364,23 @@ mod tests {
 
             prop_assert_eq!(ordered.iter().collect::<Vec<_>>(), &expected[..]);
             for visibility in [Visibility::All, Visibility::Some(vec![true, false, false, true]), Visibility::Some(vec![])] {
-                let visible: Vec<_> = expected.iter().copied().filter(|&slot| visibility.sees(list_of(slot))).collect();
+                let visible: Vec<_> = expected.iter().copied().filter(|&slot| visibility.sees(class_of(slot))).collect();
                 for rank in 0..visible.len() + 2 {
-                    let at = ordered.nth(rank, &visibility, list_of);
+                    let at = ordered.nth(rank, &visibility, class_of);
                     prop_assert_eq!(ordered.get(at), visible.get(rank).copied());
-                    prop_assert_eq!(ordered.rank(at, &visibility, list_of), rank.min(visible.len()));
+                    prop_assert_eq!(ordered.rank(at, &visibility, class_of), rank.min(visible.len()));
+                }
+            }
+            let odd = |slot: u32| slot % 2 == 1;
+            for (start, end) in [(0, expected.len()), (expected.len() / 3, expected.len() / 2), (expected.len(), expected.len())] {
+                let at = |rank| ordered.nth(rank, &Visibility::All, class_of);
+                let range: Vec<u32> = expected[start..end].to_vec();
+                prop_assert_eq!(ordered.iter_range(at(start)..at(end)).collect::<Vec<_>>(), &range[..]);
+                let accepted: Vec<u32> = range.iter().copied().filter(|&slot| odd(slot)).collect();
+                for (n, &slot) in accepted.iter().enumerate() {
+                    prop_assert_eq!(ordered.get(ordered.nth_accepted(at(start), n, odd)), Some(slot));
+                    let back = ordered.nth_accepted_back(at(end), accepted.len() - 1 - n, odd);
+                    prop_assert_eq!(ordered.get(back), Some(slot));
                 }
             }
             let mut at = ordered.end();
@@ -373,10 +394,10 @@ mod tests {
 
     #[test]
     fn ascending_insertions_fill_their_chunks() {
-        let mut ordered = Ordered::from_sorted(&[], 16, list_of);
+        let mut ordered = Ordered::from_sorted(&[], 16, class_of);
 
         for slot in 0..1_600 {
-            ordered.insert(slot, |other| other < slot, list_of);
+            ordered.insert(slot, |other| other < slot, class_of);
         }
 
         assert_eq!(ordered.chunks.len(), 100);
@@ -384,12 +405,12 @@ mod tests {
 
     #[test]
     fn a_moving_window_keeps_its_memory() {
-        let mut ordered = Ordered::from_sorted(&(0..1_000).collect::<Vec<_>>(), 64, list_of);
+        let mut ordered = Ordered::from_sorted(&(0..1_000).collect::<Vec<_>>(), 64, class_of);
         let mut most = 0;
 
         for round in 0..20_000 {
-            ordered.remove(round, |other| other < round, list_of);
-            ordered.insert(round + 1_000, |other| other < round + 1_000, list_of);
+            ordered.remove(round, |other| other < round, class_of);
+            ordered.insert(round + 1_000, |other| other < round + 1_000, class_of);
             most = if round < 5_000 { most.max(ordered.memory_bytes()) } else { most };
         }
 

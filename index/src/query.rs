@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 
+use crate::entry::TextField;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
 
@@ -28,10 +29,23 @@ pub struct Filter {
     pub names: Option<Vec<String>>,
     /// Words in the form of [`fold`](crate::fold::fold), each of which occurs in the folded `name` or `local_name`.
     pub search: Vec<String>,
+    /// Contacts whose email is one of these, which are in the form of [`email_key`](crate::keys::email_key), sorted and distinct.
+    pub emails: Option<Vec<String>>,
+    /// Contacts of which `phone1` or `phone2` has one of these digits, in the form of [`phone_key`](crate::keys::phone_key), sorted
+    /// and distinct. Empty digits match nothing.
+    pub phones: Option<Vec<String>>,
+    /// Contacts with exactly one of these external ids, sorted and distinct.
+    pub external_ids: Option<Vec<String>>,
+    /// Contacts that are disabled, or those that are not.
+    pub disabled: Option<bool>,
     /// Contacts changed strictly after this moment.
     pub updated_after: Option<Timestamp>,
     /// Contacts changed strictly before this moment.
     pub updated_before: Option<Timestamp>,
+    /// Contacts created strictly after this moment.
+    pub created_after: Option<Timestamp>,
+    /// Contacts created strictly before this moment.
+    pub created_before: Option<Timestamp>,
     /// Contacts whose id is greater than this text, which need not be an id.
     pub id_after: Option<String>,
     /// Contacts whose id is less than this text, which need not be an id.
@@ -53,11 +67,7 @@ pub struct SortKey {
 pub enum SortField {
     Id,
     Name,
-    LocalName,
-    Phone1,
-    Phone2,
-    Email,
-    Title,
+    Text(TextField),
     Disabled,
     CreatedAt,
     UpdatedAt,
@@ -65,16 +75,17 @@ pub enum SortField {
 
 impl SortField {
     /// Every sortable field with its name on the wire.
-    pub const ALL: [(&'static str, Self); 10] = [
-        ("_id", Self::Id),
-        ("name", Self::Name),
-        ("local_name", Self::LocalName),
-        ("phone1", Self::Phone1),
-        ("phone2", Self::Phone2),
-        ("email", Self::Email),
-        ("title", Self::Title),
-        ("disabled", Self::Disabled),
-        ("createdAt", Self::CreatedAt),
-        ("updatedAt", Self::UpdatedAt),
-    ];
+    pub const ALL: [(&'static str, Self); TextField::ALL.len() + 5] = {
+        let mut all = [("_id", Self::Id); TextField::ALL.len() + 5];
+        all[1] = ("name", Self::Name);
+        let mut text = 0;
+        while text < TextField::ALL.len() {
+            all[2 + text] = (TextField::ALL[text].name(), Self::Text(TextField::ALL[text]));
+            text += 1;
+        }
+        all[2 + text] = ("disabled", Self::Disabled);
+        all[3 + text] = ("createdAt", Self::CreatedAt);
+        all[4 + text] = ("updatedAt", Self::UpdatedAt);
+        all
+    };
 }

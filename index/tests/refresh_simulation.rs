@@ -210,11 +210,8 @@ impl World {
             }
             let fields = version.name.clone().map(|name| EntryFields {
                 name,
-                local_name: None,
-                phone1: None,
-                phone2: None,
-                email: None,
-                title: None,
+                texts: Default::default(),
+                external_id: None,
                 disabled: false,
                 created_at: Timestamp::from_millis(START),
                 company_namespace: vec!["a".to_owned()],

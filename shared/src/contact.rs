@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
+use index::entry::TextField;
 
 /// An individual contact person associated with clients.
 ///
@@ -92,6 +93,17 @@ impl Contact {
     #[must_use]
     pub fn created(self, now: Timestamp) -> Self {
         Self { created_at: now, updated_at: now, ..self }
+    }
+
+    /// The text by which lists sort under this field.
+    pub const fn text(&self, field: TextField) -> Option<&String> {
+        match field {
+            TextField::LocalName => self.local_name.as_ref(),
+            TextField::Phone1 => self.phone1.as_ref(),
+            TextField::Phone2 => self.phone2.as_ref(),
+            TextField::Email => self.email.as_ref(),
+            TextField::Title => self.title.as_ref(),
+        }
     }
 
     /// About how many bytes the contact takes in memory.

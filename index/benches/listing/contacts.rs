@@ -65,6 +65,15 @@ impl Contacts {
         self.people.person(random.below(self.size))
     }
 
+    /// A value that somebody has.
+    pub fn some(&self, random: &mut Random, value: impl Fn(Person) -> Option<String>) -> String {
+        loop {
+            if let Some(value) = value(self.person(random)) {
+                return value;
+            }
+        }
+    }
+
     pub fn id(&self, random: &mut Random) -> ObjectId {
         ObjectId::from_bytes(self.person(random).id)
     }
@@ -88,26 +97,30 @@ impl Contacts {
         }
     }
 
-    /// A filter on a random range of so many of a hundred parts of the time.
+    /// A filter on changes in a random range of so many of a hundred parts of the time.
     pub fn changed(&self, share: i64, random: &mut Random) -> Filter {
-        let start = UNTIL - HISTORY + (random.fraction() * (HISTORY * (100 - share) / 100) as f64) as i64;
-        Filter {
-            updated_after: Some(Timestamp::from_millis(start)),
-            updated_before: Some(Timestamp::from_millis(start + HISTORY * share / 100)),
-            ..Filter::default()
-        }
+        let (updated_after, updated_before) = range(share, random);
+        Filter { updated_after, updated_before, ..Filter::default() }
+    }
+
+    /// The same on creation.
+    pub fn created(&self, share: i64, random: &mut Random) -> Filter {
+        let (created_after, created_before) = range(share, random);
+        Filter { created_after, created_before, ..Filter::default() }
     }
 }
 
+fn range(share: i64, random: &mut Random) -> (Option<Timestamp>, Option<Timestamp>) {
+    let start = UNTIL - HISTORY + (random.fraction() * (HISTORY * (100 - share) / 100) as f64) as i64;
+    (Some(Timestamp::from_millis(start)), Some(Timestamp::from_millis(start + HISTORY * share / 100)))
+}
+
 fn entry_of(person: Person, version: u64, updated_at: i64) -> IndexEntry {
-    let Person { id, name, local_name, phone1, phone2, email, title, external_id: _, disabled, created_at, random } = person;
+    let Person { id, name, local_name, phone1, phone2, email, title, external_id, disabled, created_at, random } = person;
     let fields = EntryFields {
         name,
-        local_name,
-        phone1,
-        phone2,
-        email,
-        title,
+        texts: [local_name, phone1, phone2, email, title],
+        external_id,
         disabled,
         created_at: Timestamp::from_millis(created_at),
         company_namespace: vec![NAMESPACES[(random % 8).saturating_sub(4) as usize].to_owned()],

@@ -33,11 +33,8 @@ impl Log {
         self.entries.retain(|entry| entry.id != id);
         let fields = EntryFields {
             name: format!("contact {contact}"),
-            local_name: None,
-            phone1: None,
-            phone2: None,
-            email: None,
-            title: None,
+            texts: Default::default(),
+            external_id: None,
             disabled: false,
             created_at: at(0),
             company_namespace: vec!["a".to_owned()],

@@ -47,6 +47,7 @@ pub fn parse(query: &str, handling: &Handling) -> Result<ListQuery, Error> {
         updated_before: moment(&mut given, "to_updatedAt"),
         id_after: given.once("from__id"),
         id_before: given.once("to__id"),
+        ..Filter::default()
     };
     let sort = sort(&mut given);
     let sort = sort_by(&mut given).unwrap_or(sort);

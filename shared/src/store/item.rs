@@ -16,7 +16,7 @@ use crate::contact::{Contact, UserType};
 use crate::error::{Error, quoted};
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
-use index::entry::{EntryFields, IndexEntry};
+use index::entry::{EntryFields, IndexEntry, TextField, Texts};
 
 /// The attributes of one item, by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -271,13 +271,14 @@ pub fn entry(mut item: Item) -> Result<IndexEntry, Malformed> {
         return Err(Malformed::new(&item, "company_namespace"));
     }
     let name = text(&mut item, "name")?.ok_or_else(|| Malformed::new(&item, "name"))?;
+    let mut own_texts = Texts::default();
+    for (place, field) in own_texts.iter_mut().zip(TextField::ALL) {
+        *place = text(&mut item, field.name())?;
+    }
     let fields = EntryFields {
         name,
-        local_name: text(&mut item, "local_name")?,
-        phone1: text(&mut item, "phone1")?,
-        phone2: text(&mut item, "phone2")?,
-        email: text(&mut item, "email")?,
-        title: text(&mut item, "title")?,
+        texts: own_texts,
+        external_id: None,
         disabled,
         created_at,
         company_namespace: texts(&mut item, "company_namespace"),
@@ -321,11 +322,8 @@ impl From<&Stored> for IndexEntry {
                 updated_at: contact.updated_at,
                 fields: Some(EntryFields {
                     name: contact.name.clone(),
-                    local_name: contact.local_name.clone(),
-                    phone1: contact.phone1.clone(),
-                    phone2: contact.phone2.clone(),
-                    email: contact.email.clone(),
-                    title: contact.title.clone(),
+                    texts: TextField::ALL.map(|field| contact.text(field).cloned()),
+                    external_id: None,
                     disabled: contact.disabled,
                     created_at: contact.created_at,
                     company_namespace: contact.company_namespace.clone(),

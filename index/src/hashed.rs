@@ -1,0 +1,271 @@
+//! Numbers by the hash of a key: who looks a key up gets all numbers that were added under it, and perhaps some of another key with the
+//! same hash, which the caller tells apart.
+//!
+//! The keys themselves are not here, so nothing has to be read to add, remove or grow. It is a linear hash table: it grows by a bucket
+//! at a time, so no change waits for all the others to move. A bucket is sorted by hash, and dense.
+//! Source: Litwin, "Linear hashing: a new tool for file and table addressing", 1980.
+
+use crate::postings::Postings;
+
+/// How many hashes a bucket has on average.
+const BUCKET: usize = if cfg!(test) { 3 } else { 160 };
+
+/// Marks the number of a group.
+const GROUP: u32 = 1 << 31;
+
+/// Numbers below 2³¹ by 32-bit hashes.
+#[derive(Clone, Debug)]
+pub(crate) struct Hashed {
+    buckets: Vec<Bucket>,
+    hashes: usize,
+    /// The numbers of hashes that have several.
+    groups: Vec<Postings>,
+    free: Vec<u32>,
+    /// Bytes on the heap, of the buckets and of the groups.
+    bucket_bytes: usize,
+    group_bytes: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Bucket {
+    /// Ascending and distinct.
+    hashes: Vec<u32>,
+    /// For each hash its only number, or [`GROUP`] and the number of its group.
+    numbers: Vec<u32>,
+}
+
+impl Bucket {
+    const fn memory_bytes(&self) -> usize {
+        (self.hashes.capacity() + self.numbers.capacity()) * size_of::<u32>()
+    }
+
+    /// Where a hash is, or belongs.
+    fn search(&self, hash: u32) -> Result<usize, usize> {
+        // Hashes are spread evenly, so its place is known within a few steps.
+        let guess = (u64::from(hash) * self.hashes.len() as u64 >> 32) as usize;
+        let (low, high) = (guess.saturating_sub(16), (guess + 16).min(self.hashes.len()));
+        let around = &self.hashes[low..high];
+        let within = around.first().is_none_or(|first| low == 0 || *first <= hash)
+            && around.last().is_none_or(|last| high == self.hashes.len() || *last >= hash);
+        if within {
+            around.binary_search(&hash).map(|at| low + at).map_err(|at| low + at)
+        } else {
+            self.hashes.binary_search(&hash)
+        }
+    }
+
+    fn insert(&mut self, at: usize, hash: u32, number: u32) {
+        if self.hashes.len() == self.hashes.capacity() {
+            self.hashes.reserve_exact(8 + self.hashes.len() / 32);
+            self.numbers.reserve_exact(8 + self.numbers.len() / 32);
+        }
+        self.hashes.insert(at, hash);
+        self.numbers.insert(at, number);
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.hashes.remove(at);
+        self.numbers.remove(at);
+        if self.hashes.capacity() > 24 + self.hashes.len() * 5 / 4 {
+            self.hashes.shrink_to(8 + self.hashes.len());
+            self.numbers.shrink_to(8 + self.numbers.len());
+        }
+    }
+}
+
+impl Default for Hashed {
+    fn default() -> Self {
+        let buckets = vec![Bucket::default()];
+        Self { buckets, hashes: 0, groups: Vec::new(), free: Vec::new(), bucket_bytes: 0, group_bytes: 0 }
+    }
+}
+
+impl Hashed {
+    /// How many numbers there are under a hash.
+    pub fn count(&self, hash: u32) -> usize {
+        match self.find(hash) {
+            None => 0,
+            Some(number) if number & GROUP == 0 => 1,
+            Some(group) => self.groups[(group & !GROUP) as usize].len(),
+        }
+    }
+
+    /// Calls `visit` with each number under a hash, ascending.
+    pub fn for_each(&self, hash: u32, mut visit: impl FnMut(u32)) {
+        match self.find(hash) {
+            None => {}
+            Some(number) if number & GROUP == 0 => visit(number),
+            Some(group) => self.groups[(group & !GROUP) as usize].for_each(visit),
+        }
+    }
+
+    /// Adds a number under a hash.
+    pub fn insert(&mut self, hash: u32, number: u32) {
+        debug_assert!(number < GROUP, "numbers are below 2^31");
+        let bucket = self.bucket(hash);
+        let place = &mut self.buckets[bucket];
+        match place.search(hash) {
+            Ok(at) if place.numbers[at] & GROUP != 0 => {
+                let group = place.numbers[at] & !GROUP;
+                self.change_group(group, |group| group.insert(number));
+            }
+            Ok(at) if place.numbers[at] == number => {}
+            Ok(at) => {
+                let former = place.numbers[at];
+                let group = self.free.pop().unwrap_or(self.groups.len() as u32);
+                if group as usize == self.groups.len() {
+                    push(&mut self.groups, Postings::default());
+                }
+                self.buckets[bucket].numbers[at] = group | GROUP;
+                self.change_group(group, |group| {
+                    group.insert(former);
+                    group.insert(number);
+                });
+            }
+            Err(at) => {
+                let before = place.memory_bytes();
+                place.insert(at, hash, number);
+                self.bucket_bytes = self.bucket_bytes + place.memory_bytes() - before;
+                self.hashes += 1;
+                if self.hashes > self.buckets.len() * BUCKET {
+                    self.split();
+                }
+            }
+        }
+    }
+
+    /// Removes a number under a hash.
+    pub fn remove(&mut self, hash: u32, number: u32) {
+        let bucket = self.bucket(hash);
+        let place = &mut self.buckets[bucket];
+        let Ok(at) = place.search(hash) else { return };
+        let found = place.numbers[at];
+        if found & GROUP != 0 {
+            let group = found & !GROUP;
+            self.change_group(group, |group| group.remove(number));
+            if self.groups[group as usize].len() == 1 {
+                let place = &mut self.buckets[bucket];
+                self.groups[group as usize].for_each(|last| place.numbers[at] = last);
+                self.change_group(group, |group| *group = Postings::default());
+                self.free.push(group);
+            }
+        } else if found == number {
+            let before = place.memory_bytes();
+            place.remove(at);
+            self.bucket_bytes = self.bucket_bytes + place.memory_bytes() - before;
+            self.hashes -= 1;
+        }
+    }
+
+    /// Bytes on the heap.
+    pub const fn memory_bytes(&self) -> usize {
+        self.buckets.capacity() * size_of::<Bucket>()
+            + self.groups.capacity() * size_of::<Postings>()
+            + self.free.capacity() * size_of::<u32>()
+            + self.bucket_bytes
+            + self.group_bytes
+    }
+
+    fn find(&self, hash: u32) -> Option<u32> {
+        let bucket = &self.buckets[self.bucket(hash)];
+        bucket.search(hash).ok().map(|at| bucket.numbers[at])
+    }
+
+    /// The bucket that a hash belongs to: that of its lowest bits, as far as there are buckets.
+    const fn bucket(&self, hash: u32) -> usize {
+        let all = self.buckets.len().next_power_of_two();
+        let bucket = hash as usize & (all - 1);
+        if bucket < self.buckets.len() { bucket } else { bucket - all / 2 }
+    }
+
+    fn change_group(&mut self, group: u32, change: impl FnOnce(&mut Postings)) {
+        let group = &mut self.groups[group as usize];
+        let before = group.memory_bytes();
+        change(group);
+        self.group_bytes = self.group_bytes + group.memory_bytes() - before;
+    }
+
+    /// Adds a bucket, and moves to it what belongs there, all of which is in one other.
+    fn split(&mut self) {
+        let new = self.buckets.len();
+        let bit = new.next_power_of_two() / if new.is_power_of_two() { 1 } else { 2 };
+        let former = std::mem::take(&mut self.buckets[new - bit]);
+        self.bucket_bytes -= former.memory_bytes();
+        let mut halves = [Bucket::default(), Bucket::default()];
+        let moving = former.hashes.iter().filter(|&&hash| hash as usize & bit != 0).count();
+        for (half, len) in halves.iter_mut().zip([former.hashes.len() - moving, moving]) {
+            half.hashes.reserve_exact(len + 8);
+            half.numbers.reserve_exact(len + 8);
+        }
+        for (hash, number) in former.hashes.into_iter().zip(former.numbers) {
+            let half = &mut halves[usize::from(hash as usize & bit != 0)];
+            half.hashes.push(hash);
+            half.numbers.push(number);
+        }
+        self.bucket_bytes += halves.iter().map(Bucket::memory_bytes).sum::<usize>();
+        let [stay, go] = halves;
+        self.buckets[new - bit] = stay;
+        push(&mut self.buckets, go);
+    }
+}
+
+/// Appends to a vector, of which an eighth at most is unused.
+pub(crate) fn push<T>(vector: &mut Vec<T>, value: T) {
+    if vector.len() == vector.capacity() {
+        vector.reserve_exact(8 + vector.len() / 8);
+    }
+    vector.push(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn heap(hashed: &Hashed) -> usize {
+        let buckets: usize = hashed.buckets.iter().map(Bucket::memory_bytes).sum();
+        buckets + hashed.groups.iter().map(Postings::memory_bytes).sum::<usize>()
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_found_under_their_hash(
+            changes in prop::collection::vec((0..60_u32, 0..12_u32, prop::bool::weighted(0.65)), 0..500),
+            factor in prop::sample::select(vec![1_u32, 2_654_435_761, 1 << 26]),
+        ) {
+            let (mut hashed, mut model) = (Hashed::default(), BTreeMap::<u32, BTreeSet<u32>>::new());
+            for (key, number, insert) in changes {
+                let hash = key.wrapping_mul(factor);
+                if insert {
+                    hashed.insert(hash, number);
+                    model.entry(hash).or_default().insert(number);
+                } else {
+                    hashed.remove(hash, number);
+                    model.entry(hash).or_default().remove(&number);
+                }
+                prop_assert_eq!(hashed.bucket_bytes + hashed.group_bytes, heap(&hashed));
+            }
+            for (hash, numbers) in model {
+                let mut found = vec![];
+                hashed.for_each(hash, |number| found.push(number));
+                prop_assert_eq!(hashed.count(hash), numbers.len());
+                prop_assert_eq!(found, numbers.into_iter().collect::<Vec<_>>());
+            }
+            prop_assert_eq!(hashed.count(0xdead_beef), 0);
+        }
+    }
+
+    #[test]
+    fn a_key_that_all_have_does_not_slow_the_others_down() {
+        let mut hashed = Hashed::default();
+        for number in 0..50_000 {
+            hashed.insert(7, number);
+        }
+
+        assert_eq!(hashed.count(7), 50_000);
+        assert_eq!(hashed.buckets.len(), 1);
+    }
+}

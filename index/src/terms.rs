@@ -1,0 +1,145 @@
+//! What a contact is found by: the words of its names, and the hashes of the keys that are looked up exactly.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+
+use crate::entry::TextField;
+use crate::keys::push_digits;
+use crate::records::{Column, Record};
+use crate::text::Text;
+
+/// The kinds of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// A name as it is.
+    Name,
+    /// An email address in lower case.
+    Email,
+    /// The digits of a phone number.
+    Phone,
+    /// An external id as it is.
+    ExternalId,
+}
+
+/// Hashes keys. Each index has random numbers of its own, so nobody can make up keys that collide.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyHasher(RandomState);
+
+impl KeyHasher {
+    /// The hash of a key in the form of its kind.
+    pub fn hash(&self, kind: Kind, key: &[u8]) -> u32 {
+        self.0.hash_one((kind, key)) as u32
+    }
+}
+
+/// Appends the form in which a phone number is compared.
+pub(crate) fn phone_digits(text: Text<'_>, digits: &mut String) {
+    digits.clear();
+    push_digits(std::str::from_utf8(text.text).unwrap_or_default(), digits);
+}
+
+/// The terms of one contact.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    folded: Vec<u8>,
+    /// Parts of `folded`, in the order of their bytes, distinct.
+    words: Vec<Range<u32>>,
+    /// Ascending and distinct.
+    keys: Vec<u32>,
+    digits: String,
+}
+
+impl Terms {
+    /// Reads the terms of a contact, in place of those of another.
+    pub fn read(&mut self, record: Record<'_>, hasher: &KeyHasher) {
+        self.folded.clear();
+        self.words.clear();
+        self.keys.clear();
+        for (column, text) in record.texts() {
+            match column {
+                Column::Name => {
+                    self.add_words(text);
+                    self.keys.push(hasher.hash(Kind::Name, text.text));
+                }
+                Column::Field(TextField::LocalName) => self.add_words(text),
+                Column::Field(TextField::Email) => self.keys.push(hasher.hash(Kind::Email, &text.text.to_ascii_lowercase())),
+                Column::Field(TextField::Phone1 | TextField::Phone2) => {
+                    phone_digits(text, &mut self.digits);
+                    if !self.digits.is_empty() {
+                        self.keys.push(hasher.hash(Kind::Phone, self.digits.as_bytes()));
+                    }
+                }
+                Column::Field(_) => {}
+                Column::ExternalId => self.keys.push(hasher.hash(Kind::ExternalId, text.text)),
+            }
+        }
+        let folded = &self.folded;
+        let bytes = |word: &Range<u32>| &folded[word.start as usize..word.end as usize];
+        self.words.sort_unstable_by(|one, other| bytes(one).cmp(bytes(other)));
+        self.words.dedup_by(|one, other| bytes(one) == bytes(other));
+        self.keys.sort_unstable();
+        self.keys.dedup();
+    }
+
+    fn add_words(&mut self, text: Text<'_>) {
+        let mut start = self.folded.len() as u32;
+        self.folded.extend(text.raw_folded().iter().map(|&byte| text.lower()(byte)));
+        self.folded.push(b' ');
+        for at in start..self.folded.len() as u32 {
+            if self.folded[at as usize] == b' ' {
+                if at > start {
+                    self.words.push(start..at);
+                }
+                start = at + 1;
+            }
+        }
+    }
+
+    /// The distinct words of the names.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.words.iter().map(|word| &self.folded[word.start as usize..word.end as usize])
+    }
+
+    /// The hashes of the distinct keys.
+    pub fn keys(&self) -> &[u32] {
+        &self.keys
+    }
+
+    /// Calls `changed` with each word that is only here, and true, or only there, and false.
+    pub fn compare_words(&self, there: &Self, changed: impl FnMut(&[u8], bool)) {
+        compare(self.words(), there.words(), changed);
+    }
+
+    /// Calls `changed` with each key that is only here, and true, or only there, and false.
+    pub fn compare_keys(&self, there: &Self, changed: impl FnMut(u32, bool)) {
+        compare(self.keys.iter().copied(), there.keys.iter().copied(), changed);
+    }
+
+    /// Bytes on the heap.
+    pub const fn memory_bytes(&self) -> usize {
+        self.folded.capacity()
+            + self.words.capacity() * size_of::<Range<u32>>()
+            + self.keys.capacity() * size_of::<u32>()
+            + self.digits.capacity()
+    }
+}
+
+/// Walks two ascending sequences, and calls `changed` with what only one of them has.
+fn compare<T: Ord>(here: impl Iterator<Item = T>, there: impl Iterator<Item = T>, mut changed: impl FnMut(T, bool)) {
+    let (mut here, mut there) = (here.peekable(), there.peekable());
+    loop {
+        let order = match (here.peek(), there.peek()) {
+            (Some(one), Some(other)) => one.cmp(other),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => return,
+        };
+        let mine = if order.is_le() { here.next() } else { None };
+        let other = if order.is_ge() { there.next() } else { None };
+        match (mine, other) {
+            (Some(mine), None) => changed(mine, true),
+            (None, Some(other)) => changed(other, false),
+            _ => {}
+        }
+    }
+}
