@@ -125,7 +125,10 @@ impl Dictionary {
     pub fn shrink_to_fit(&mut self) {
         self.text.shrink_to_fit();
         self.starts.shrink_to_fit();
+        self.postings.iter_mut().for_each(Postings::shrink_to_fit);
         self.postings.shrink_to_fit();
+        self.posting_bytes = self.postings.iter().map(Postings::memory_bytes).sum();
+        self.numbers.shrink_to_fit();
     }
 
     /// Bytes on the heap: of the words, and of their contacts.

@@ -26,49 +26,41 @@ pub(crate) struct Hashed {
     group_bytes: usize,
 }
 
+/// Hashes, ascending and distinct, each with its only number, or with [`GROUP`] and the number of its group.
 #[derive(Clone, Debug, Default)]
-struct Bucket {
-    /// Ascending and distinct.
-    hashes: Vec<u32>,
-    /// For each hash its only number, or [`GROUP`] and the number of its group.
-    numbers: Vec<u32>,
-}
+struct Bucket(Vec<(u32, u32)>);
 
 impl Bucket {
     const fn memory_bytes(&self) -> usize {
-        (self.hashes.capacity() + self.numbers.capacity()) * size_of::<u32>()
+        self.0.capacity() * size_of::<(u32, u32)>()
     }
 
     /// Where a hash is, or belongs.
     fn search(&self, hash: u32) -> Result<usize, usize> {
         // Hashes are spread evenly, so its place is known within a few steps.
-        let guess = (u64::from(hash) * self.hashes.len() as u64 >> 32) as usize;
-        let (low, high) = (guess.saturating_sub(16), (guess + 16).min(self.hashes.len()));
-        let around = &self.hashes[low..high];
-        let within = around.first().is_none_or(|first| low == 0 || *first <= hash)
-            && around.last().is_none_or(|last| high == self.hashes.len() || *last >= hash);
+        let guess = (u64::from(hash) * self.0.len() as u64 >> 32) as usize;
+        let (low, high) = (guess.saturating_sub(16), (guess + 16).min(self.0.len()));
+        let around = &self.0[low..high];
+        let within = around.first().is_none_or(|first| low == 0 || first.0 <= hash)
+            && around.last().is_none_or(|last| high == self.0.len() || last.0 >= hash);
         if within {
-            around.binary_search(&hash).map(|at| low + at).map_err(|at| low + at)
+            around.binary_search_by_key(&hash, |entry| entry.0).map(|at| low + at).map_err(|at| low + at)
         } else {
-            self.hashes.binary_search(&hash)
+            self.0.binary_search_by_key(&hash, |entry| entry.0)
         }
     }
 
     fn insert(&mut self, at: usize, hash: u32, number: u32) {
-        if self.hashes.len() == self.hashes.capacity() {
-            self.hashes.reserve_exact(8 + self.hashes.len() / 32);
-            self.numbers.reserve_exact(8 + self.numbers.len() / 32);
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(8 + self.0.len() / 16);
         }
-        self.hashes.insert(at, hash);
-        self.numbers.insert(at, number);
+        self.0.insert(at, (hash, number));
     }
 
     fn remove(&mut self, at: usize) {
-        self.hashes.remove(at);
-        self.numbers.remove(at);
-        if self.hashes.capacity() > 24 + self.hashes.len() * 5 / 4 {
-            self.hashes.shrink_to(8 + self.hashes.len());
-            self.numbers.shrink_to(8 + self.numbers.len());
+        self.0.remove(at);
+        if self.0.capacity() > 24 + self.0.len() * 5 / 4 {
+            self.0.shrink_to(8 + self.0.len());
         }
     }
 }
@@ -105,18 +97,18 @@ impl Hashed {
         let bucket = self.bucket(hash);
         let place = &mut self.buckets[bucket];
         match place.search(hash) {
-            Ok(at) if place.numbers[at] & GROUP != 0 => {
-                let group = place.numbers[at] & !GROUP;
+            Ok(at) if place.0[at].1 & GROUP != 0 => {
+                let group = place.0[at].1 & !GROUP;
                 self.change_group(group, |group| group.insert(number));
             }
-            Ok(at) if place.numbers[at] == number => {}
+            Ok(at) if place.0[at].1 == number => {}
             Ok(at) => {
-                let former = place.numbers[at];
+                let former = place.0[at].1;
                 let group = self.free.pop().unwrap_or(self.groups.len() as u32);
                 if group as usize == self.groups.len() {
                     push(&mut self.groups, Postings::default());
                 }
-                self.buckets[bucket].numbers[at] = group | GROUP;
+                self.buckets[bucket].0[at].1 = group | GROUP;
                 self.change_group(group, |group| {
                     group.insert(former);
                     group.insert(number);
@@ -139,13 +131,13 @@ impl Hashed {
         let bucket = self.bucket(hash);
         let place = &mut self.buckets[bucket];
         let Ok(at) = place.search(hash) else { return };
-        let found = place.numbers[at];
+        let found = place.0[at].1;
         if found & GROUP != 0 {
             let group = found & !GROUP;
             self.change_group(group, |group| group.remove(number));
             if self.groups[group as usize].len() == 1 {
                 let place = &mut self.buckets[bucket];
-                self.groups[group as usize].for_each(|last| place.numbers[at] = last);
+                self.groups[group as usize].for_each(|last| place.0[at].1 = last);
                 self.change_group(group, |group| *group = Postings::default());
                 self.free.push(group);
             }
@@ -155,6 +147,15 @@ impl Hashed {
             self.bucket_bytes = self.bucket_bytes + place.memory_bytes() - before;
             self.hashes -= 1;
         }
+    }
+
+    /// Gives back what was reserved for more.
+    pub fn shrink_to_fit(&mut self) {
+        self.buckets.iter_mut().for_each(|bucket| bucket.0.shrink_to_fit());
+        self.groups.iter_mut().for_each(Postings::shrink_to_fit);
+        self.groups.shrink_to_fit();
+        self.bucket_bytes = self.buckets.iter().map(Bucket::memory_bytes).sum();
+        self.group_bytes = self.groups.iter().map(Postings::memory_bytes).sum();
     }
 
     /// Bytes on the heap.
@@ -168,7 +169,7 @@ impl Hashed {
 
     fn find(&self, hash: u32) -> Option<u32> {
         let bucket = &self.buckets[self.bucket(hash)];
-        bucket.search(hash).ok().map(|at| bucket.numbers[at])
+        bucket.search(hash).ok().map(|at| bucket.0[at].1)
     }
 
     /// The bucket that a hash belongs to: that of its lowest bits, as far as there are buckets.
@@ -191,16 +192,11 @@ impl Hashed {
         let bit = new.next_power_of_two() / if new.is_power_of_two() { 1 } else { 2 };
         let former = std::mem::take(&mut self.buckets[new - bit]);
         self.bucket_bytes -= former.memory_bytes();
-        let mut halves = [Bucket::default(), Bucket::default()];
-        let moving = former.hashes.iter().filter(|&&hash| hash as usize & bit != 0).count();
-        for (half, len) in halves.iter_mut().zip([former.hashes.len() - moving, moving]) {
-            half.hashes.reserve_exact(len + 8);
-            half.numbers.reserve_exact(len + 8);
-        }
-        for (hash, number) in former.hashes.into_iter().zip(former.numbers) {
-            let half = &mut halves[usize::from(hash as usize & bit != 0)];
-            half.hashes.push(hash);
-            half.numbers.push(number);
+        let moving = former.0.iter().filter(|(hash, _)| *hash as usize & bit != 0).count();
+        let half = |len| Bucket(Vec::with_capacity(len + 8));
+        let mut halves = [half(former.0.len() - moving), half(moving)];
+        for entry in former.0 {
+            halves[usize::from(entry.0 as usize & bit != 0)].0.push(entry);
         }
         self.bucket_bytes += halves.iter().map(Bucket::memory_bytes).sum::<usize>();
         let [stay, go] = halves;

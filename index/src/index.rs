@@ -28,9 +28,6 @@ use crate::terms::{KeyHasher, Terms};
 use crate::timestamp::Timestamp;
 use crate::tombstones::Tombstones;
 
-/// Bytes of a page in the arena.
-const PAGE: usize = 1 << 16;
-
 /// The keys of the permanent order by change.
 const BY_UPDATED: [SortKey; 1] = [SortKey { field: SortField::UpdatedAt, descending: false }];
 
@@ -63,7 +60,7 @@ impl Default for ContactIndex {
 impl ContactIndex {
     /// An index without contacts.
     pub fn new() -> Self {
-        Self::with_sizes(PAGE, CHUNK)
+        Self::with_chunks(CHUNK)
     }
 
     /// The index of a complete load: entries in any order, several for one contact and tombstones among them.
@@ -163,10 +160,10 @@ impl ContactIndex {
         &self.tombstones
     }
 
-    fn with_sizes(page_bytes: usize, chunk_len: usize) -> Self {
+    fn with_chunks(chunk_len: usize) -> Self {
         let empty = Ordered::from_sorted(&[], chunk_len, |_| 0);
         Self {
-            records: Records::new(page_bytes),
+            records: Records::default(),
             dictionary: Dictionary::default(),
             keys: Hashed::default(),
             hasher: KeyHasher::default(),
@@ -313,6 +310,7 @@ impl ContactIndex {
         });
         self.records.shrink_to_fit();
         self.dictionary.shrink_to_fit();
+        self.keys.shrink_to_fit();
         let records = &self.records;
         self.by_id = Ordered::from_sorted(&slots, self.chunk_len, |slot| records.class(slot));
         let by_updated = sorting::sort(records, &slots, &BY_UPDATED);

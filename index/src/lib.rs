@@ -2,7 +2,7 @@
 //!
 //! The engine is pure: no clock, no I/O, no AWS. `shared` reads the change log and the contacts for it.
 
-mod arena;
+mod blocks;
 pub mod bounds;
 mod dictionary;
 pub mod entry;

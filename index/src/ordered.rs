@@ -124,6 +124,10 @@ impl Ordered {
 
     /// The position of the first contact of which `is_before` does not hold; it holds of none after that.
     pub fn partition_point(&self, is_before: impl Fn(u32) -> bool) -> Position {
+        // What is new belongs at the end, most of the time.
+        if self.chunks.last().and_then(|chunk| chunk.slots.last()).is_none_or(|&last| is_before(last)) {
+            return self.end();
+        }
         let after = self.chunks.partition_point(|chunk| is_before(chunk.slots[0]));
         let Some(chunk) = after.checked_sub(1) else { return self.start() };
         let slots = &self.chunks[chunk].slots;
@@ -250,9 +254,12 @@ impl Ordered {
             self.chunks.push(Chunk::new(vec![slot], &class_of));
             return;
         }
-        let after = self.chunks.partition_point(|chunk| is_before(chunk.slots[0]));
-        let mut number = after.saturating_sub(1);
-        let mut index = self.chunks[number].slots.partition_point(|&other| is_before(other));
+        // Between two chunks it belongs to the end of the former.
+        let at = self.partition_point(is_before);
+        let (mut number, mut index) = match at.index {
+            0 if at.chunk > 0 => (at.chunk - 1, self.chunks[at.chunk - 1].slots.len()),
+            index => (at.chunk, index),
+        };
 
         if self.chunks[number].slots.len() == self.chunk_len {
             // What comes in ascending order, such as new ids and times, fills its chunks instead of leaving halves behind.

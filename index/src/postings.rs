@@ -135,6 +135,13 @@ impl Postings {
         }
     }
 
+    /// Gives back what was reserved for more slots.
+    pub fn shrink_to_fit(&mut self) {
+        if let Self::List(list) = self {
+            list.0.shrink_to_fit();
+        }
+    }
+
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         match self {

@@ -4,11 +4,12 @@
 //! contacts walks through that field alone.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
-use crate::arena::{Arena, Place};
+use crate::blocks::Blocks;
 use crate::entry::{EntryFields, IndexEntry, TextField};
 use crate::hashed::push;
-use crate::namespaces::{NamespaceLists, class, of_class};
+use crate::namespaces::{NamespaceLists, class, map_bytes, of_class};
 use crate::object_id::ObjectId;
 use crate::query::{SortField, SortKey};
 use crate::text::Text;
@@ -80,58 +81,71 @@ impl<'a> Record<'a> {
 }
 
 /// Writes the texts of a contact.
-fn write(record: &mut Vec<u8>, fields: &EntryFields, scratch: &mut String) {
+fn write(record: &mut Vec<u8>, fields: &EntryFields, scratch: &mut Vec<u8>) {
     let EntryFields { name, texts, external_id, disabled: _, created_at: _, company_namespace: _ } = fields;
     let texts = [Some(name)].into_iter().chain(texts.iter().map(Option::as_ref)).chain([external_id.as_ref()]);
     let present: Present = texts.clone().zip(0..).map(|(text, number)| Present::from(text.is_some()) << number).sum();
     record.clear();
     record.extend_from_slice(&present.to_le_bytes());
-    for (text, column) in texts.zip(Column::ALL) {
-        let Some(text) = text else { continue };
-        match column {
-            Column::Name | Column::Field(_) => Text::write(record, text, scratch),
-            Column::ExternalId => Text::write_unfolded(record, text),
+    texts.flatten().for_each(|text| Text::write(record, text, scratch));
+}
+
+/// The contacts' versions, of which few are great.
+#[derive(Clone, Debug, Default)]
+struct Versions {
+    small: Vec<u16>,
+    /// Those that do not fit there, which has the greatest number for them.
+    great: HashMap<u32, u64>,
+}
+
+impl Versions {
+    fn get(&self, slot: u32) -> u64 {
+        match self.small[slot as usize] {
+            u16::MAX => self.great.get(&slot).copied().unwrap_or(u64::from(u16::MAX)),
+            small => u64::from(small),
         }
+    }
+
+    fn push(&mut self, version: u64) {
+        push(&mut self.small, 0);
+        self.set(self.small.len() as u32 - 1, version);
+    }
+
+    fn set(&mut self, slot: u32, version: u64) {
+        let small = u16::try_from(version).unwrap_or(u16::MAX);
+        if self.small[slot as usize] == u16::MAX {
+            self.great.remove(&slot);
+        }
+        if small == u16::MAX {
+            self.great.insert(slot, version);
+        }
+        self.small[slot as usize] = small;
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.small.capacity() * size_of::<u16>() + map_bytes::<(u32, u64)>(self.great.capacity())
     }
 }
 
 /// The packed contacts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     ids: Vec<ObjectId>,
-    versions: Vec<u64>,
+    versions: Versions,
     /// Epoch milliseconds.
     updated_at: Vec<i64>,
     /// Epoch milliseconds.
     created_at: Vec<i64>,
     classes: Vec<u32>,
-    places: Vec<Place>,
     free: Vec<u32>,
-    texts: Arena,
+    texts: Blocks,
     lists: NamespaceLists,
     /// The record of a contact that is about to be written.
     prepared: Vec<u8>,
-    scratch: String,
+    scratch: Vec<u8>,
 }
 
 impl Records {
-    /// No contacts, in an arena with pages of this size.
-    pub fn new(page_bytes: usize) -> Self {
-        Self {
-            ids: Vec::new(),
-            versions: Vec::new(),
-            updated_at: Vec::new(),
-            created_at: Vec::new(),
-            classes: Vec::new(),
-            places: Vec::new(),
-            free: Vec::new(),
-            texts: Arena::new(page_bytes),
-            lists: NamespaceLists::default(),
-            prepared: Vec::new(),
-            scratch: String::new(),
-        }
-    }
-
     /// How many contacts there are.
     pub const fn len(&self) -> usize {
         self.ids.len() - self.free.len()
@@ -149,7 +163,7 @@ impl Records {
 
     /// A contact's version.
     pub fn version(&self, slot: u32) -> u64 {
-        self.versions[slot as usize]
+        self.versions.get(slot)
     }
 
     /// When a contact was changed, in epoch milliseconds.
@@ -174,7 +188,7 @@ impl Records {
 
     /// A contact's texts.
     pub fn record(&self, slot: u32) -> Record<'_> {
-        Record(self.texts.get(self.places[slot as usize]))
+        Record(self.texts.get(slot))
     }
 
     /// A contact's text, where it has one.
@@ -255,24 +269,22 @@ impl Records {
         let slot = self.free.pop().unwrap_or_else(|| self.ids.len() as u32);
         // Marks of other tables need the highest bit.
         assert!(slot < 1 << 31, "memory ends before slot numbers");
-        let places = &mut self.places;
-        let place = self.texts.push(slot, &self.prepared, |moved, place| places[moved as usize] = place);
         let (updated_at, created_at) = (entry.updated_at.millis(), fields.created_at.millis());
         if slot as usize == self.ids.len() {
             push(&mut self.ids, entry.id);
-            push(&mut self.versions, entry.version);
+            self.versions.push(entry.version);
             push(&mut self.updated_at, updated_at);
             push(&mut self.created_at, created_at);
             push(&mut self.classes, class);
-            push(&mut self.places, place);
+            self.texts.push(&self.prepared);
         } else {
             let at = slot as usize;
             self.ids[at] = entry.id;
-            self.versions[at] = entry.version;
+            self.versions.set(slot, entry.version);
             self.updated_at[at] = updated_at;
             self.created_at[at] = created_at;
             self.classes[at] = class;
-            self.places[at] = place;
+            self.texts.set(slot, &self.prepared);
         }
         slot
     }
@@ -280,50 +292,46 @@ impl Records {
     /// Gives a contact other values, the prepared texts, and a class that was added for it.
     pub fn update(&mut self, slot: u32, entry: &IndexEntry, fields: &EntryFields, class: u32) {
         let at = slot as usize;
-        self.versions[at] = entry.version;
+        self.versions.set(slot, entry.version);
         self.updated_at[at] = entry.updated_at.millis();
         self.created_at[at] = fields.created_at.millis();
         self.lists.remove(of_class(self.classes[at]).0);
         self.classes[at] = class;
         if self.texts_differ(slot) {
-            let places = &mut self.places;
-            self.texts.remove(places[at], |moved, place| places[moved as usize] = place);
-            places[at] = self.texts.push(slot, &self.prepared, |moved, place| places[moved as usize] = place);
+            self.texts.set(slot, &self.prepared);
         }
     }
 
     /// Removes a contact, whose slot is free from now on.
     pub fn remove(&mut self, slot: u32) {
         self.lists.remove(of_class(self.class(slot)).0);
-        let places = &mut self.places;
-        self.texts.remove(places[slot as usize], |moved, place| places[moved as usize] = place);
+        self.texts.set(slot, &[]);
         push(&mut self.free, slot);
     }
 
     /// Gives back what was reserved for more contacts.
     pub fn shrink_to_fit(&mut self) {
         self.ids.shrink_to_fit();
-        self.versions.shrink_to_fit();
+        self.versions.small.shrink_to_fit();
         self.updated_at.shrink_to_fit();
         self.created_at.shrink_to_fit();
         self.classes.shrink_to_fit();
-        self.places.shrink_to_fit();
         self.free.shrink_to_fit();
         self.texts.shrink_to_fit();
         self.prepared = Vec::new();
-        self.scratch = String::new();
+        self.scratch = Vec::new();
     }
 
     /// Bytes on the heap, by what they hold.
     pub fn memory_parts(&self) -> [(&'static str, usize); 7] {
         [
             ("ids", self.ids.capacity() * size_of::<ObjectId>()),
-            ("versions", self.versions.capacity() * size_of::<u64>()),
+            ("versions", self.versions.memory_bytes()),
             ("updatedAt", self.updated_at.capacity() * size_of::<i64>()),
             ("createdAt", self.created_at.capacity() * size_of::<i64>()),
             ("namespaces and disabled", self.classes.capacity() * size_of::<u32>() + self.lists.memory_bytes()),
-            ("places of the texts", self.places.capacity() * size_of::<Place>() + self.free.capacity() * size_of::<u32>()),
             ("texts", self.texts.memory_bytes() + self.prepared.capacity() + self.scratch.capacity()),
+            ("free slots", self.free.capacity() * size_of::<u32>()),
         ]
     }
 }

@@ -1,12 +1,13 @@
 //! What an order request comes down to, and sorting by it.
 //!
-//! Comparing two contacts means finding and reading their texts, which at a million contacts is expensive. So each gets a short prefix
-//! of bytes that compare as its keys do, and those whose prefixes are equal get the next one.
+//! Comparing two contacts means finding and reading their texts, which at a million contacts is expensive. So each contact's keys are
+//! written once as bytes that compare as they do: all are sorted by a short prefix, and by the rest where prefixes are equal.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::query::{SortField, SortKey};
 use crate::records::{Column, Records};
+use crate::slots::Bits;
 use crate::text::Text;
 
 /// How an order is met by walking another one.
@@ -61,38 +62,46 @@ fn pop_ascending_id(keys: &mut Vec<SortKey>) -> bool {
 }
 
 /// Words of a prefix.
-const PREFIX: usize = if cfg!(test) { 1 } else { 3 };
+const PREFIX: usize = if cfg!(test) { 2 } else { 3 };
 
 /// Bytes of a prefix.
 const PREFIX_BYTES: usize = PREFIX * 8;
 
-/// How many prefixes in a row of each contact are compared at most, before the contacts themselves are.
-const PREFIXES: usize = 4;
-
 /// Up to so many distinct values, the first key is sorted by the rank of its value.
 const VALUES: usize = if cfg!(test) { 6 } else { 1 << 12 };
-
-/// A contact with a part of its keys.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Keyed {
-    /// Bytes that compare as the keys do, as far as they tell.
-    prefix: [u64; PREFIX],
-    /// The contact's place among all by id.
-    by_id: u32,
-    /// Whether the keys have more to tell. Of contacts with equal prefixes, all or none have.
-    is_cut: bool,
-}
 
 /// Sorts contacts, which are in the order of their ids, by these keys and then by id.
 pub(super) fn sort(records: &Records, by_id: &[u32], keys: &[SortKey]) -> Vec<u32> {
     let Some(first) = keys.first() else { return by_id.to_vec() };
-    let mut sorter = Sorter { records, by_id, keys, ranks: None };
-    if let Some(column) = column(first.field) {
-        sorter.ranks = Ranks::of(records, by_id, column);
+    let ranks = column(first.field).and_then(|column| Ranks::of(records, by_id, column));
+    let stream = Stream { records, by_id, keys, ranks };
+    let mut buffer = Vec::new();
+    let mut sorter = Sorter { prefixes: Vec::with_capacity(by_id.len()), cut: Bits::below(by_id.len()), stream };
+    for number in 0..by_id.len() as u32 {
+        buffer.clear();
+        sorter.stream.write(number, PREFIX_BYTES, &mut buffer);
+        if buffer.len() > PREFIX_BYTES {
+            sorter.cut.insert(number);
+        }
+        buffer.resize(PREFIX_BYTES, 0);
+        let word = |word: usize| u64::from_be_bytes(std::array::from_fn(|byte| buffer[8 * word + byte]));
+        sorter.prefixes.push(std::array::from_fn(word));
     }
-    let mut keyed: Vec<Keyed> = (0..by_id.len() as u32).map(|by_id| sorter.keyed(by_id, 0)).collect();
+    let mut keyed: Vec<Keyed> =
+        (0..by_id.len() as u32).map(|number| keyed(sorter.prefixes[number as usize][0], number)).collect();
     sorter.sort(&mut keyed, 0);
-    keyed.iter().map(|keyed| sorter.slot(keyed)).collect()
+    keyed.iter().map(|&keyed| by_id[number(keyed) as usize]).collect()
+}
+
+/// A word of a contact's prefix, and below it the contact's place among all by id.
+type Keyed = u128;
+
+const fn keyed(word: u64, number: u32) -> Keyed {
+    (word as u128) << 64 | number as u128
+}
+
+const fn number(keyed: Keyed) -> u32 {
+    keyed as u32
 }
 
 const fn column(field: SortField) -> Option<Column> {
@@ -143,7 +152,8 @@ impl Ranks {
     }
 }
 
-struct Sorter<'a> {
+/// The keys of contacts as bytes that compare as the keys do. None is the beginning of another.
+struct Stream<'a> {
     records: &'a Records,
     by_id: &'a [u32],
     keys: &'a [SortKey],
@@ -151,93 +161,82 @@ struct Sorter<'a> {
     ranks: Option<Ranks>,
 }
 
-impl Sorter<'_> {
-    fn slot(&self, keyed: &Keyed) -> u32 {
-        self.by_id[keyed.by_id as usize]
-    }
-
-    /// Sorts contacts whose keys are equal in so many prefixes before this one.
-    fn sort(&self, keyed: &mut [Keyed], prefixes: usize) {
-        keyed.sort_unstable();
-        let cut = |one: &Keyed, other: &Keyed| one.prefix == other.prefix;
-        for group in keyed.chunk_by_mut(cut).filter(|group| group.len() > 1 && group[0].is_cut) {
-            if prefixes + 1 < PREFIXES {
-                group.iter_mut().for_each(|keyed| *keyed = self.keyed(keyed.by_id, (prefixes + 1) * PREFIX_BYTES));
-                self.sort(group, prefixes + 1);
-            } else {
-                group.sort_unstable_by(|one, other| {
-                    let keys = self.records.compare_keys(self.slot(one), self.slot(other), self.keys);
-                    keys.then(one.by_id.cmp(&other.by_id))
-                });
-            }
-        }
-    }
-
-    /// A contact with the part of its keys that starts after so many bytes.
-    fn keyed(&self, by_id: u32, skip: usize) -> Keyed {
+impl Stream<'_> {
+    /// Appends the bytes of a contact, but no more keys once there are more than `enough`.
+    fn write(&self, by_id: u32, enough: usize, bytes: &mut Vec<u8>) {
         let slot = self.by_id[by_id as usize];
-        let mut prefix = Prefix { bytes: [0; PREFIX_BYTES], len: 0, skip, is_cut: false };
+        let start = bytes.len();
         for (number, key) in self.keys.iter().enumerate() {
-            let flip = if key.descending { 0xff } else { 0 };
+            let key_start = bytes.len();
             let moment = |millis: i64| (millis ^ i64::MIN).to_be_bytes();
-            let as_it_is = |byte| byte;
             match key.field {
-                SortField::Id => prefix.extend(&by_id.to_be_bytes(), flip, as_it_is),
-                SortField::CreatedAt => prefix.extend(&moment(self.records.created_at(slot)), flip, as_it_is),
-                SortField::UpdatedAt => prefix.extend(&moment(self.records.updated_at(slot)), flip, as_it_is),
-                SortField::Disabled => prefix.push(u8::from(self.records.disabled(slot)), flip),
+                SortField::Id => bytes.extend_from_slice(&by_id.to_be_bytes()),
+                SortField::CreatedAt => bytes.extend_from_slice(&moment(self.records.created_at(slot))),
+                SortField::UpdatedAt => bytes.extend_from_slice(&moment(self.records.updated_at(slot))),
+                SortField::Disabled => bytes.push(u8::from(self.records.disabled(slot))),
                 SortField::Name | SortField::Text(_) => match (&self.ranks, column(key.field)) {
-                    (Some(Ranks(ranks)), _) if number == 0 => {
-                        prefix.extend(&ranks[by_id as usize].to_be_bytes(), flip, as_it_is);
-                    }
-                    (_, column) => {
-                        prefix.extend_with_text(column.and_then(|column| self.records.text(slot, column)), flip);
-                    }
+                    (Some(Ranks(ranks)), _) if number == 0 => bytes.extend_from_slice(&ranks[by_id as usize].to_be_bytes()),
+                    (_, column) => write_text(column.and_then(|column| self.records.text(slot, column)), bytes),
                 },
             }
-            if prefix.is_cut {
+            if key.descending {
+                bytes[key_start..].iter_mut().for_each(|byte| *byte ^= 0xff);
+            }
+            if bytes.len() - start > enough {
                 break;
             }
         }
-        let word = |number: usize| u64::from_be_bytes(std::array::from_fn(|byte| prefix.bytes[8 * number + byte]));
-        Keyed { prefix: std::array::from_fn(word), by_id, is_cut: prefix.is_cut }
     }
 }
 
-/// Writes a prefix.
-struct Prefix {
-    bytes: [u8; PREFIX_BYTES],
-    len: usize,
-    /// Bytes that are left out before the prefix begins.
-    skip: usize,
-    /// Whether something did not fit.
-    is_cut: bool,
+/// An absent text is 0. A present one is its folded bytes, each increased by 2, a 1, its own bytes, each increased by 2, and a 1.
+/// UTF-8 has no byte above 0xf4.
+fn write_text(text: Option<Text<'_>>, bytes: &mut Vec<u8>) {
+    let Some(text) = text else { return bytes.push(0) };
+    let start = bytes.len();
+    text.fold_onto(bytes);
+    bytes[start..].iter_mut().for_each(|byte| *byte += 2);
+    bytes.push(1);
+    bytes.extend(text.text.iter().map(|byte| byte + 2));
+    bytes.push(1);
 }
 
-impl Prefix {
-    fn push(&mut self, byte: u8, flip: u8) {
-        self.extend(&[byte], flip, |byte| byte);
+struct Sorter<'a> {
+    stream: Stream<'a>,
+    /// The first bytes of each contact's stream.
+    prefixes: Vec<[u64; PREFIX]>,
+    /// Those whose stream is longer than that.
+    cut: Bits,
+}
+
+impl Sorter<'_> {
+    /// Sorts contacts by this word of their prefixes and what comes after it.
+    fn sort(&self, contacts: &mut [Keyed], word: usize) {
+        contacts.sort_unstable();
+        for group in contacts.chunk_by_mut(|one, other| one >> 64 == other >> 64).filter(|group| group.len() > 1) {
+            if word + 1 < PREFIX {
+                for contact in group.iter_mut() {
+                    let number = number(*contact);
+                    *contact = keyed(self.prefixes[number as usize][word + 1], number);
+                }
+                self.sort(group, word + 1);
+            } else if self.cut.contains(number(group[0])) {
+                self.sort_by_rest(group);
+            }
+        }
     }
 
-    fn extend(&mut self, bytes: &[u8], flip: u8, form: impl Fn(u8) -> u8) {
-        let skipped = self.skip.min(bytes.len());
-        self.skip -= skipped;
-        let bytes = &bytes[skipped..];
-        let room = &mut self.bytes[self.len..];
-        room.iter_mut().zip(bytes).for_each(|(place, &byte)| *place = form(byte) ^ flip);
-        self.is_cut |= bytes.len() > room.len();
-        self.len += bytes.len().min(room.len());
-    }
-
-    /// An absent text is 0. A present one is its folded bytes, each increased by 2, a 1, its own bytes, each increased by 2, and a 1.
-    /// UTF-8 has no byte above 0xf4.
-    fn extend_with_text(&mut self, text: Option<Text<'_>>, flip: u8) {
-        let Some(text) = text else { return self.push(0, flip) };
-        let lower = text.lower();
-        self.extend(text.raw_folded(), flip, |byte| lower(byte) + 2);
-        self.push(1, flip);
-        self.extend(text.text, flip, |byte| byte + 2);
-        self.push(1, flip);
+    /// Sorts contacts with equal prefixes by the rest of their streams.
+    fn sort_by_rest(&self, contacts: &mut [Keyed]) {
+        let mut bytes = Vec::new();
+        let mut rests = Vec::with_capacity(contacts.len());
+        for contact in contacts.iter() {
+            let start = bytes.len();
+            self.stream.write(number(*contact), usize::MAX, &mut bytes);
+            rests.push((start + PREFIX_BYTES..bytes.len(), *contact));
+        }
+        rests.sort_unstable_by(|one, other| bytes[one.0.clone()].cmp(&bytes[other.0.clone()]).then(one.1.cmp(&other.1)));
+        contacts.iter_mut().zip(rests).for_each(|(contact, (_, sorted))| *contact = sorted);
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) struct Terms {
     /// Ascending and distinct.
     keys: Vec<u32>,
     digits: String,
+    email: Vec<u8>,
 }
 
 impl Terms {
@@ -62,7 +63,11 @@ impl Terms {
                     self.keys.push(hasher.hash(Kind::Name, text.text));
                 }
                 Column::Field(TextField::LocalName) => self.add_words(text),
-                Column::Field(TextField::Email) => self.keys.push(hasher.hash(Kind::Email, &text.text.to_ascii_lowercase())),
+                Column::Field(TextField::Email) => {
+                    self.email.clear();
+                    self.email.extend(text.text.iter().map(u8::to_ascii_lowercase));
+                    self.keys.push(hasher.hash(Kind::Email, &self.email));
+                }
                 Column::Field(TextField::Phone1 | TextField::Phone2) => {
                     phone_digits(text, &mut self.digits);
                     if !self.digits.is_empty() {
@@ -83,7 +88,7 @@ impl Terms {
 
     fn add_words(&mut self, text: Text<'_>) {
         let mut start = self.folded.len() as u32;
-        self.folded.extend(text.raw_folded().iter().map(|&byte| text.lower()(byte)));
+        text.fold_onto(&mut self.folded);
         self.folded.push(b' ');
         for at in start..self.folded.len() as u32 {
             if self.folded[at as usize] == b' ' {
@@ -121,6 +126,7 @@ impl Terms {
             + self.words.capacity() * size_of::<Range<u32>>()
             + self.keys.capacity() * size_of::<u32>()
             + self.digits.capacity()
+            + self.email.capacity()
     }
 }
 

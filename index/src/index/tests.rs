@@ -111,9 +111,9 @@ fn compare(one: (&IndexEntry, &EntryFields), other: (&IndexEntry, &EntryFields),
     }
 }
 
-/// Pages and chunks so small that a few contacts fill, split and join them.
+/// Chunks so small that a few contacts fill, split and join them.
 fn small() -> ContactIndex {
-    ContactIndex::with_sizes(200, 4)
+    ContactIndex::with_chunks(4)
 }
 
 fn id(number: u32) -> ObjectId {
@@ -489,7 +489,7 @@ fn names_match_exactly_while_search_ignores_case() {
 
 #[test]
 fn updating_all_contacts_again_and_again_takes_no_more_memory() {
-    let mut index = ContactIndex::with_sizes(4_096, 64);
+    let mut index = ContactIndex::with_chunks(64);
     index.load((0..2_000).map(|number| contact(number, 0, &format!("Name {number}"))));
     let by_name = ListQuery { sort: vec![SortKey { field: SortField::Name, descending: false }], ..list() };
     let mut most = 0;
@@ -550,7 +550,7 @@ fn an_index_can_be_shared_between_threads() {
 }
 
 #[test]
-fn lists_are_the_same_with_pages_and_chunks_of_their_true_size() {
+fn lists_are_the_same_with_chunks_of_their_true_size() {
     let entry = |number: u32, version: u64| {
         let number_and_version = u64::from(number) * 7_919 + version * 104_729;
         let mut entry = contact(number, version, &format!("Náme {}", number_and_version % 701));
