@@ -14,6 +14,9 @@ const RECORDS: usize = 32;
 /// A record greater than this is kept apart, so that a block stays below 64 KiB.
 const LARGE: usize = if cfg!(test) { 60 } else { 2_000 };
 
+/// Bytes that a block which grows gets beyond what it needs.
+const SPARE: usize = 128;
+
 const _: () = assert!(RECORDS * LARGE <= u16::MAX as usize, "the ends of a block's records are 16 bits long");
 
 /// The records of slots 0, 1, 2 and so on.
@@ -43,7 +46,8 @@ impl Block {
         let (start, end, len) = (self.start(record), usize::from(self.ends[record]), self.bytes.len());
         let new_len = len + bytes.len() - (end - start);
         if new_len > self.bytes.capacity() {
-            self.bytes.reserve_exact(new_len - len);
+            // One change is followed by others.
+            self.bytes.reserve_exact(new_len - len + SPARE);
         }
         self.bytes.resize(new_len.max(len), 0);
         self.bytes.copy_within(end..len, start + bytes.len());
@@ -67,11 +71,18 @@ impl Blocks {
 
     /// Gives the next slot a record, which must not be empty.
     pub fn push(&mut self, record: &[u8]) {
-        if self.len % RECORDS == 0 {
+        if self.len.is_multiple_of(RECORDS) {
             push(&mut self.blocks, Block::default());
         }
         self.len += 1;
         self.set(self.len as u32 - 1, record);
+        if self.len.is_multiple_of(RECORDS)
+            && let Some(full) = self.blocks.last_mut()
+        {
+            let before = full.bytes.capacity();
+            full.bytes.shrink_to_fit();
+            self.bytes = self.bytes + full.bytes.capacity() - before;
+        }
     }
 
     /// Gives a slot another record, or none.

@@ -3,9 +3,6 @@
 //! The words lie one after another in one text, so that those which hold a part are found by one search through memory. A word is what
 //! stands between spaces in a folded name; a part without a space occurs in a name exactly when it occurs in one of its words.
 
-use std::hash::BuildHasher;
-use std::hash::RandomState;
-
 use memchr::memmem;
 
 use crate::hashed::{Hashed, push};
@@ -28,7 +25,6 @@ pub(crate) struct Dictionary {
     postings: Vec<Postings>,
     /// The words' numbers by the hash of the word.
     numbers: Hashed,
-    hasher: RandomState,
     posting_bytes: usize,
     /// Bytes of the text that unused words take.
     unused: usize,
@@ -43,9 +39,13 @@ pub(crate) struct Found {
 }
 
 impl Dictionary {
-    /// Adds a contact to a word.
-    pub fn insert(&mut self, word: &[u8], slot: u32) {
-        let hash = self.hash(word);
+    /// Reads what is near a word, as [`Hashed::read_ahead`] does.
+    pub fn read_ahead(&self, hash: u32) -> u32 {
+        self.numbers.read_ahead(hash)
+    }
+
+    /// Adds a contact to a word, which has this hash.
+    pub fn insert(&mut self, hash: u32, word: &[u8], slot: u32) {
         let number = self.number(hash, word).unwrap_or_else(|| {
             let number = self.starts.len() as u32;
             let start = u32::try_from(self.text.len()).expect("the words of a tenant take less than 4 GB");
@@ -69,9 +69,9 @@ impl Dictionary {
         self.posting_bytes = self.posting_bytes + postings.memory_bytes() - before;
     }
 
-    /// Removes a contact from a word.
-    pub fn remove(&mut self, word: &[u8], slot: u32) {
-        let Some(number) = self.number(self.hash(word), word) else {
+    /// Removes a contact from a word, which has this hash.
+    pub fn remove(&mut self, hash: u32, word: &[u8], slot: u32) {
+        let Some(number) = self.number(hash, word) else {
             debug_assert!(false, "a contact is removed from words that it has");
             return;
         };
@@ -137,10 +137,6 @@ impl Dictionary {
         [words, self.postings.capacity() * size_of::<Postings>() + self.posting_bytes]
     }
 
-    fn hash(&self, word: &[u8]) -> u32 {
-        self.hasher.hash_one(word) as u32
-    }
-
     fn number(&self, hash: u32, word: &[u8]) -> Option<u32> {
         let mut found = None;
         self.numbers.for_each(hash, |number| {
@@ -152,23 +148,26 @@ impl Dictionary {
         found
     }
 
-    /// Takes the words out that no contact has.
+    /// Takes the words out that no contact has, and numbers the others anew.
     fn drop_unused(&mut self) {
         let former = std::mem::take(self);
-        self.hasher = former.hasher;
-        self.posting_bytes = former.posting_bytes;
+        let mut new_numbers = vec![None; former.starts.len()];
         let ends = former.starts[1..].iter().map(|&start| start as usize).chain([former.text.len()]);
-        for ((&start, end), postings) in former.starts.iter().zip(ends).zip(former.postings) {
-            if postings.len() == 0 {
-                continue;
+        for (((&start, end), postings), new_number) in former.starts.iter().zip(ends).zip(former.postings).zip(&mut new_numbers) {
+            if postings.len() > 0 {
+                *new_number = Some(self.starts.len() as u32);
+                push(&mut self.starts, self.text.len() as u32);
+                push(&mut self.postings, postings);
+                self.text.extend_from_slice(&former.text[start as usize..end]);
             }
-            let word = &former.text[start as usize..end];
-            self.numbers.insert(self.hash(&word[..word.len() - 1]), self.starts.len() as u32);
-            push(&mut self.starts, self.text.len() as u32);
-            push(&mut self.postings, postings);
-            self.text.extend_from_slice(word);
         }
+        self.posting_bytes = former.posting_bytes;
         self.text.shrink_to_fit();
+        former.numbers.for_each_entry(|hash, number| {
+            if let Some(number) = new_numbers[number as usize] {
+                self.numbers.insert(hash, number);
+            }
+        });
     }
 }
 
@@ -191,6 +190,11 @@ mod tests {
 
     use super::*;
 
+    /// So few hashes that words share them.
+    fn hash(word: &str) -> u32 {
+        word.bytes().map(u32::from).sum::<u32>() % 50 << 26
+    }
+
     fn word() -> impl Strategy<Value = String> {
         prop_oneof!["[ab]{1,3}", "[a-dé]{1,6}"]
     }
@@ -206,9 +210,9 @@ mod tests {
                 let slots = model.entry(word.clone()).or_default();
                 if insert {
                     slots.insert(slot);
-                    dictionary.insert(word.as_bytes(), slot);
+                    dictionary.insert(hash(&word), word.as_bytes(), slot);
                 } else if slots.remove(&slot) {
-                    dictionary.remove(word.as_bytes(), slot);
+                    dictionary.remove(hash(&word), word.as_bytes(), slot);
                 }
             }
             for part in parts {

@@ -35,10 +35,14 @@ impl Bucket {
         self.0.capacity() * size_of::<(u32, u32)>()
     }
 
+    /// About where a hash is, or belongs: hashes are spread evenly.
+    const fn guess(&self, hash: u32) -> usize {
+        (hash as u64 * self.0.len() as u64 >> 32) as usize
+    }
+
     /// Where a hash is, or belongs.
     fn search(&self, hash: u32) -> Result<usize, usize> {
-        // Hashes are spread evenly, so its place is known within a few steps.
-        let guess = (u64::from(hash) * self.0.len() as u64 >> 32) as usize;
+        let guess = self.guess(hash);
         let (low, high) = (guess.saturating_sub(16), (guess + 16).min(self.0.len()));
         let around = &self.0[low..high];
         let within = around.first().is_none_or(|first| low == 0 || first.0 <= hash)
@@ -89,6 +93,24 @@ impl Hashed {
             Some(number) if number & GROUP == 0 => visit(number),
             Some(group) => self.groups[(group & !GROUP) as usize].for_each(visit),
         }
+    }
+
+    /// Calls `visit` with each hash and number.
+    pub fn for_each_entry(&self, mut visit: impl FnMut(u32, u32)) {
+        for &(hash, number) in self.buckets.iter().flat_map(|bucket| &bucket.0) {
+            if number & GROUP == 0 {
+                visit(hash, number);
+            } else {
+                self.groups[(number & !GROUP) as usize].for_each(|number| visit(hash, number));
+            }
+        }
+    }
+
+    /// Reads what is near a hash, so that memory delivers it while others are read as well. At a million contacts every look at a hash
+    /// waits for memory; those that do not depend on each other need not wait for each other.
+    pub fn read_ahead(&self, hash: u32) -> u32 {
+        let bucket = &self.buckets[self.bucket(hash)];
+        bucket.0.get(bucket.guess(hash)).map_or(0, |(hash, number)| hash ^ number)
     }
 
     /// Adds a number under a hash.

@@ -11,6 +11,7 @@ mod kept;
 mod select;
 mod walk;
 
+use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kept::{Kept, KeptOrder, ORDERS};
@@ -207,7 +208,8 @@ impl ContactIndex {
         let slot = self.records.insert(entry, fields);
         let [terms, _] = &mut self.terms;
         terms.read(self.records.record(slot), &self.hasher);
-        terms.words().for_each(|word| self.dictionary.insert(word, slot));
+        read_ahead(terms, &self.dictionary, &self.keys);
+        terms.words().for_each(|(hash, word)| self.dictionary.insert(hash, word, slot));
         terms.keys().iter().for_each(|&key| self.keys.insert(key, slot));
         slot
     }
@@ -230,7 +232,8 @@ impl ContactIndex {
     fn remove_unordered(&mut self, slot: u32) {
         let [terms, _] = &mut self.terms;
         terms.read(self.records.record(slot), &self.hasher);
-        terms.words().for_each(|word| self.dictionary.remove(word, slot));
+        read_ahead(terms, &self.dictionary, &self.keys);
+        terms.words().for_each(|(hash, word)| self.dictionary.remove(hash, word, slot));
         terms.keys().iter().for_each(|&key| self.keys.remove(key, slot));
         self.records.remove(slot);
     }
@@ -243,8 +246,8 @@ impl ContactIndex {
             let [before, after] = &mut self.terms;
             before.read(records.record(slot), &self.hasher);
             after.read(records.prepared(), &self.hasher);
-            before.compare_words(after, |word, is_former| {
-                if is_former { self.dictionary.remove(word, slot) } else { self.dictionary.insert(word, slot) }
+            before.compare_words(after, |(hash, word), is_former| {
+                if is_former { self.dictionary.remove(hash, word, slot) } else { self.dictionary.insert(hash, word, slot) }
             });
             before.compare_keys(
                 after,
@@ -316,6 +319,12 @@ impl ContactIndex {
         let by_updated = sorting::sort(records, &slots, &BY_UPDATED);
         self.by_updated = Ordered::from_sorted(&by_updated, self.chunk_len, |slot| records.class(slot));
     }
+}
+
+/// Lets memory deliver what a contact's terms need all at once.
+fn read_ahead(terms: &Terms, dictionary: &Dictionary, keys: &Hashed) {
+    let words = terms.words().fold(0, |read, (hash, _)| read ^ dictionary.read_ahead(hash));
+    black_box(terms.keys().iter().fold(words, |read, &key| read ^ keys.read_ahead(key)));
 }
 
 #[cfg(test)]

@@ -14,6 +14,9 @@ use crate::object_id::ObjectId;
 use crate::query::{SortField, SortKey};
 use crate::text::Text;
 
+/// The class of a free slot.
+const FREE: u32 = u32::MAX;
+
 /// A text of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
@@ -181,6 +184,11 @@ impl Records {
         self.classes[slot as usize]
     }
 
+    /// The slots that contacts have, ascending.
+    pub fn used_slots(&self) -> impl Iterator<Item = u32> {
+        (0..).zip(&self.classes).filter(|(_, class)| **class != FREE).map(|(slot, _)| slot)
+    }
+
     /// Whether a contact is disabled.
     pub fn disabled(&self, slot: u32) -> bool {
         of_class(self.class(slot)).1
@@ -306,6 +314,7 @@ impl Records {
     pub fn remove(&mut self, slot: u32) {
         self.lists.remove(of_class(self.class(slot)).0);
         self.texts.set(slot, &[]);
+        self.classes[slot as usize] = FREE;
         push(&mut self.free, slot);
     }
 

@@ -4,6 +4,7 @@
 //! written once as bytes that compare as they do: all are sorted by a short prefix, and by the rest where prefixes are equal.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use crate::query::{SortField, SortKey};
 use crate::records::{Column, Records};
@@ -73,24 +74,39 @@ const VALUES: usize = if cfg!(test) { 6 } else { 1 << 12 };
 /// Sorts contacts, which are in the order of their ids, by these keys and then by id.
 pub(super) fn sort(records: &Records, by_id: &[u32], keys: &[SortKey]) -> Vec<u32> {
     let Some(first) = keys.first() else { return by_id.to_vec() };
-    let ranks = column(first.field).and_then(|column| Ranks::of(records, by_id, column));
+    let reading = reading_order(by_id);
+    let ranks = column(first.field).and_then(|column| Ranks::of(records, by_id, &reading, column));
     let stream = Stream { records, by_id, keys, ranks };
-    let mut buffer = Vec::new();
-    let mut sorter = Sorter { prefixes: Vec::with_capacity(by_id.len()), cut: Bits::below(by_id.len()), stream };
-    for number in 0..by_id.len() as u32 {
-        buffer.clear();
-        sorter.stream.write(number, PREFIX_BYTES, &mut buffer);
-        if buffer.len() > PREFIX_BYTES {
+    let mut sorter = Sorter { prefixes: vec![[0; PREFIX]; by_id.len()], cut: Bits::below(by_id.len()), stream };
+    let mut bytes = Vec::new();
+    for number in reading {
+        bytes.clear();
+        sorter.stream.write(number, PREFIX_BYTES, &mut bytes);
+        if bytes.len() > PREFIX_BYTES {
             sorter.cut.insert(number);
         }
-        buffer.resize(PREFIX_BYTES, 0);
-        let word = |word: usize| u64::from_be_bytes(std::array::from_fn(|byte| buffer[8 * word + byte]));
-        sorter.prefixes.push(std::array::from_fn(word));
+        bytes.resize(PREFIX_BYTES, 0);
+        let word = |word: usize| u64::from_be_bytes(std::array::from_fn(|byte| bytes[8 * word + byte]));
+        sorter.prefixes[number as usize] = std::array::from_fn(word);
     }
-    let mut keyed: Vec<Keyed> =
-        (0..by_id.len() as u32).map(|number| keyed(sorter.prefixes[number as usize][0], number)).collect();
-    sorter.sort(&mut keyed, 0);
+    let mut keyed: Vec<Keyed> = (0..).zip(&sorter.prefixes).map(|(number, prefix)| keyed(prefix[0], number)).collect();
+    sorter.sort(&mut keyed, 0, &mut Rests::default());
     keyed.iter().map(|&keyed| by_id[number(keyed) as usize]).collect()
+}
+
+/// The places of contacts among all by id, in the order of their slots if there are many: so their records are read one after another.
+fn reading_order(by_id: &[u32]) -> Vec<u32> {
+    const NONE: u32 = u32::MAX;
+    let slots = by_id.iter().max().map_or(0, |&last| last as usize + 1);
+    if by_id.len() < slots / 8 {
+        return (0..by_id.len() as u32).collect();
+    }
+    let mut numbers = vec![NONE; slots];
+    for (number, &slot) in (0..).zip(by_id) {
+        numbers[slot as usize] = number;
+    }
+    numbers.retain(|&number| number != NONE);
+    numbers
 }
 
 /// A word of a contact's prefix, and below it the contact's place among all by id.
@@ -117,7 +133,7 @@ struct Ranks(Vec<u16>);
 
 impl Ranks {
     /// The rank of each contact's text; nothing when there are many distinct texts.
-    fn of(records: &Records, by_id: &[u32], column: Column) -> Option<Self> {
+    fn of(records: &Records, by_id: &[u32], reading: &[u32], column: Column) -> Option<Self> {
         // A look at some contacts tells of most columns that their texts are as good as all different.
         let some = by_id.iter().step_by(1 + by_id.len() / VALUES);
         let distinct: HashSet<&[u8]> = some.clone().filter_map(|&slot| Some(records.text(slot, column)?.text)).collect();
@@ -126,12 +142,9 @@ impl Ranks {
         }
         let mut numbers: HashMap<&[u8], u16> = HashMap::new();
         let mut values = Vec::new();
-        let mut ranks = Vec::with_capacity(by_id.len());
-        for &slot in by_id {
-            let Some(value) = records.text(slot, column) else {
-                ranks.push(0);
-                continue;
-            };
+        let mut ranks = vec![0; by_id.len()];
+        for &place in reading {
+            let Some(value) = records.text(by_id[place as usize], column) else { continue };
             let number = *numbers.entry(value.text).or_insert_with(|| {
                 values.push(value);
                 values.len() as u16
@@ -139,7 +152,7 @@ impl Ranks {
             if usize::from(number) > VALUES {
                 return None;
             }
-            ranks.push(number);
+            ranks[place as usize] = number;
         }
         let mut sorted: Vec<u16> = (1..=values.len() as u16).collect();
         sorted.sort_unstable_by(|one, other| values[usize::from(*one) - 1].compare(values[usize::from(*other) - 1]));
@@ -209,9 +222,16 @@ struct Sorter<'a> {
     cut: Bits,
 }
 
+/// The rests of streams, while a few contacts are sorted by them.
+#[derive(Default)]
+struct Rests {
+    bytes: Vec<u8>,
+    contacts: Vec<(Range<usize>, Keyed)>,
+}
+
 impl Sorter<'_> {
     /// Sorts contacts by this word of their prefixes and what comes after it.
-    fn sort(&self, contacts: &mut [Keyed], word: usize) {
+    fn sort(&self, contacts: &mut [Keyed], word: usize, rests: &mut Rests) {
         contacts.sort_unstable();
         for group in contacts.chunk_by_mut(|one, other| one >> 64 == other >> 64).filter(|group| group.len() > 1) {
             if word + 1 < PREFIX {
@@ -219,24 +239,24 @@ impl Sorter<'_> {
                     let number = number(*contact);
                     *contact = keyed(self.prefixes[number as usize][word + 1], number);
                 }
-                self.sort(group, word + 1);
+                self.sort(group, word + 1, rests);
             } else if self.cut.contains(number(group[0])) {
-                self.sort_by_rest(group);
+                self.sort_by_rest(group, rests);
             }
         }
     }
 
     /// Sorts contacts with equal prefixes by the rest of their streams.
-    fn sort_by_rest(&self, contacts: &mut [Keyed]) {
-        let mut bytes = Vec::new();
-        let mut rests = Vec::with_capacity(contacts.len());
-        for contact in contacts.iter() {
+    fn sort_by_rest(&self, group: &mut [Keyed], Rests { bytes, contacts }: &mut Rests) {
+        bytes.clear();
+        contacts.clear();
+        for contact in group.iter() {
             let start = bytes.len();
-            self.stream.write(number(*contact), usize::MAX, &mut bytes);
-            rests.push((start + PREFIX_BYTES..bytes.len(), *contact));
+            self.stream.write(number(*contact), usize::MAX, bytes);
+            contacts.push((start + PREFIX_BYTES..bytes.len(), *contact));
         }
-        rests.sort_unstable_by(|one, other| bytes[one.0.clone()].cmp(&bytes[other.0.clone()]).then(one.1.cmp(&other.1)));
-        contacts.iter_mut().zip(rests).for_each(|(contact, (_, sorted))| *contact = sorted);
+        contacts.sort_unstable_by(|one, other| bytes[one.0.clone()].cmp(&bytes[other.0.clone()]).then(one.1.cmp(&other.1)));
+        group.iter_mut().zip(contacts).for_each(|(contact, (_, sorted))| *contact = *sorted);
     }
 }
 

@@ -8,9 +8,11 @@ use crate::keys::push_digits;
 use crate::records::{Column, Record};
 use crate::text::Text;
 
-/// The kinds of keys.
+/// The kinds of terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
+    /// A word of a folded name.
+    Word,
     /// A name as it is.
     Name,
     /// An email address in lower case.
@@ -42,8 +44,8 @@ pub(crate) fn phone_digits(text: Text<'_>, digits: &mut String) {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {
     folded: Vec<u8>,
-    /// Parts of `folded`, in the order of their bytes, distinct.
-    words: Vec<Range<u32>>,
+    /// Parts of `folded` with their hashes, in the order of these and of their bytes, distinct.
+    words: Vec<(u32, Range<u32>)>,
     /// Ascending and distinct.
     keys: Vec<u32>,
     digits: String,
@@ -79,9 +81,12 @@ impl Terms {
             }
         }
         let folded = &self.folded;
-        let bytes = |word: &Range<u32>| &folded[word.start as usize..word.end as usize];
-        self.words.sort_unstable_by(|one, other| bytes(one).cmp(bytes(other)));
-        self.words.dedup_by(|one, other| bytes(one) == bytes(other));
+        let bytes = |(_, word): &(u32, Range<u32>)| &folded[word.start as usize..word.end as usize];
+        for word in &mut self.words {
+            word.0 = hasher.hash(Kind::Word, bytes(word));
+        }
+        self.words.sort_unstable_by(|one, other| one.0.cmp(&other.0).then_with(|| bytes(one).cmp(bytes(other))));
+        self.words.dedup_by(|one, other| one.0 == other.0 && bytes(one) == bytes(other));
         self.keys.sort_unstable();
         self.keys.dedup();
     }
@@ -93,16 +98,16 @@ impl Terms {
         for at in start..self.folded.len() as u32 {
             if self.folded[at as usize] == b' ' {
                 if at > start {
-                    self.words.push(start..at);
+                    self.words.push((0, start..at));
                 }
                 start = at + 1;
             }
         }
     }
 
-    /// The distinct words of the names.
-    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
-        self.words.iter().map(|word| &self.folded[word.start as usize..word.end as usize])
+    /// The distinct words of the names, with their hashes.
+    pub fn words(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.words.iter().map(|(hash, word)| (*hash, &self.folded[word.start as usize..word.end as usize]))
     }
 
     /// The hashes of the distinct keys.
@@ -111,7 +116,7 @@ impl Terms {
     }
 
     /// Calls `changed` with each word that is only here, and true, or only there, and false.
-    pub fn compare_words(&self, there: &Self, changed: impl FnMut(&[u8], bool)) {
+    pub fn compare_words(&self, there: &Self, changed: impl FnMut((u32, &[u8]), bool)) {
         compare(self.words(), there.words(), changed);
     }
 
@@ -123,7 +128,7 @@ impl Terms {
     /// Bytes on the heap.
     pub const fn memory_bytes(&self) -> usize {
         self.folded.capacity()
-            + self.words.capacity() * size_of::<Range<u32>>()
+            + self.words.capacity() * size_of::<(u32, Range<u32>)>()
             + self.keys.capacity() * size_of::<u32>()
             + self.digits.capacity()
             + self.email.capacity()

@@ -298,6 +298,10 @@ impl ContactIndex {
         }
         match candidates {
             Candidates::Slots(slots) => slots.filter(|slot| check.passes(slot)),
+            // In the order of their slots, contacts are looked at without a jump from one to the next.
+            Candidates::Stretch(Stretch { len, .. }) if len == self.len() => {
+                self.collect(self.records.used_slots().filter(|&slot| check.passes(slot)), len)
+            }
             Candidates::Stretch(Stretch { order, range, len, keys: _ }) => {
                 self.collect(order.iter_range(range).filter(|&slot| check.passes(slot)), len)
             }
