@@ -117,7 +117,7 @@ impl Dictionary {
             return Slots::Few(slots);
         }
         let mut bits = Bits::below(bound);
-        postings.for_each(|postings| postings.unite_into(&mut bits));
+        postings.for_each(|postings| postings.for_each(|slot| bits.add(slot)));
         Slots::Many(bits)
     }
 
@@ -192,7 +192,7 @@ mod tests {
 
     /// So few hashes that words share them.
     fn hash(word: &str) -> u32 {
-        word.bytes().map(u32::from).sum::<u32>() % 50 << 26
+        (word.bytes().map(u32::from).sum::<u32>() % 50) << 26
     }
 
     fn word() -> impl Strategy<Value = String> {

@@ -37,7 +37,7 @@ impl Bucket {
 
     /// About where a hash is, or belongs: hashes are spread evenly.
     const fn guess(&self, hash: u32) -> usize {
-        (hash as u64 * self.0.len() as u64 >> 32) as usize
+        ((hash as u64 * self.0.len() as u64) >> 32) as usize
     }
 
     /// Where a hash is, or belongs.

@@ -192,8 +192,9 @@ impl ContactIndex {
         let slot = self.insert_unordered(entry, fields);
         let records = &self.records;
         let class_of = |slot| records.class(slot);
-        self.by_id.insert(slot, |other| records.id(other) < entry.id, class_of);
-        self.by_updated.insert(slot, |other| records.compare(other, slot, &BY_UPDATED).is_lt(), class_of);
+        let (id, change) = (records.id(slot), records.change(slot));
+        self.by_id.insert(slot, |other| records.id(other) < id, class_of);
+        self.by_updated.insert(slot, |other| records.change(other) < change, class_of);
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
         kept.drop_unused(records.len());
         for KeptOrder { keys, order, moves } in &mut kept.orders {
@@ -217,8 +218,9 @@ impl ContactIndex {
     fn remove(&mut self, slot: u32) {
         let records = &self.records;
         let class_of = |slot| records.class(slot);
-        self.by_id.remove(slot, |other| records.id(other) < records.id(slot), class_of);
-        self.by_updated.remove(slot, |other| records.compare(other, slot, &BY_UPDATED).is_lt(), class_of);
+        let (id, change) = (records.id(slot), records.change(slot));
+        self.by_id.remove(slot, |other| records.id(other) < id, class_of);
+        self.by_updated.remove(slot, |other| records.change(other) < change, class_of);
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
         kept.drop_unused(records.len());
         for KeptOrder { keys, order, moves } in &mut kept.orders {
@@ -262,25 +264,36 @@ impl ContactIndex {
         let kept = self.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
         kept.drop_unused(records.len());
         // A contact is found in an order by its former values, so it leaves before they change. Most changes leave most orders alone.
-        let mut orders: Vec<(&[SortKey], &mut Ordered)> = Vec::with_capacity(2 + ORDERS);
-        if changes_class {
-            orders.push((&[], &mut self.by_id));
-        }
-        if moves(&BY_UPDATED) {
-            orders.push((&BY_UPDATED, &mut self.by_updated));
-        }
+        let (id, change) = (records.id(slot), records.change(slot));
+        let changes_updated = moves(&BY_UPDATED);
+        let mut orders: Vec<(&[SortKey], &mut Ordered)> = Vec::with_capacity(ORDERS);
         for kept in kept.orders.iter_mut().filter(|kept| moves(&kept.keys)) {
             kept.moves += 1;
             orders.push((&kept.keys, Arc::make_mut(&mut kept.order)));
         }
+        let class_of = |slot| records.class(slot);
+        if changes_class {
+            self.by_id.remove(slot, |other| records.id(other) < id, class_of);
+        }
+        if changes_updated {
+            self.by_updated.remove(slot, |other| records.change(other) < change, class_of);
+        }
         for (keys, order) in &mut orders {
-            order.remove(slot, |other| records.compare(other, slot, keys).is_lt(), |slot| records.class(slot));
+            order.remove(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
         }
 
         self.records.update(slot, entry, fields, class);
         let records = &self.records;
+        let change = records.change(slot);
+        let class_of = |slot| records.class(slot);
+        if changes_class {
+            self.by_id.insert(slot, |other| records.id(other) < id, class_of);
+        }
+        if changes_updated {
+            self.by_updated.insert(slot, |other| records.change(other) < change, class_of);
+        }
         for (keys, order) in orders {
-            order.insert(slot, |other| records.compare(other, slot, keys).is_lt(), |slot| records.class(slot));
+            order.insert(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
         }
     }
 

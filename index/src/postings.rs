@@ -1,15 +1,21 @@
 //! The contacts that have a word or a key in common.
 //!
-//! Most words belong to one or two contacts, which are kept in place; some to many, which are an ascending list; and a few to a large
-//! part of all, which are a bitmap, because a list of them would take long to insert into.
+//! Most words belong to one or two contacts, which are kept in place; some to many, which are an ascending list; and a few to so many
+//! that a list would take long to insert into, which are a compressed bitmap.
 
-use crate::slots::Bits;
+use roaring::RoaringBitmap;
 
-/// How many numbers are kept in place.
+/// How many slots are kept in place.
 const FEW: usize = 3;
 
-/// From this length on, a list becomes a bitmap if that is smaller.
-const LONG: usize = if cfg!(test) { 8 } else { 4_096 };
+/// From this length on, slots are a bitmap; a bitmap of a quarter of it is a list again.
+const LONG: usize = if cfg!(test) { 8 } else { 1_024 };
+
+/// Slots that share an array or a bitmap inside a compressed bitmap.
+const CONTAINER: u32 = 1 << 16;
+
+/// Bytes that such a container takes beside its slots.
+const CONTAINER_BYTES: usize = 40;
 
 /// A set of slots, 16 bytes large when it is small.
 #[derive(Clone, Debug)]
@@ -17,12 +23,19 @@ pub(crate) enum Postings {
     /// So many of these, ascending.
     Few(u8, [u32; FEW]),
     List(Box<List>),
-    Bits(Box<Bits>),
+    Bits(Box<Long>),
 }
 
 /// Slots, ascending.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct List(Vec<u32>);
+
+/// Slots in a compressed bitmap.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Long {
+    slots: RoaringBitmap,
+    len: usize,
+}
 
 impl Default for Postings {
     fn default() -> Self {
@@ -36,7 +49,7 @@ impl Postings {
         match self {
             Self::Few(len, _) => *len as usize,
             Self::List(list) => list.0.len(),
-            Self::Bits(bits) => bits.len(),
+            Self::Bits(bits) => bits.len,
         }
     }
 
@@ -45,17 +58,7 @@ impl Postings {
         match self {
             Self::Few(len, slots) => slots[..usize::from(*len)].iter().copied().for_each(visit),
             Self::List(list) => list.0.iter().copied().for_each(visit),
-            Self::Bits(bits) => bits.iter().for_each(visit),
-        }
-    }
-
-    /// Adds these slots to a bitmap.
-    pub fn unite_into(&self, united: &mut Bits) {
-        match self {
-            Self::Bits(bits) => united.unite(bits),
-            _ => self.for_each(|slot| {
-                united.insert(slot);
-            }),
+            Self::Bits(bits) => bits.slots.iter().for_each(visit),
         }
     }
 
@@ -84,17 +87,12 @@ impl Postings {
                     list.reserve_exact(2 + list.len() / 8);
                 }
                 list.insert(at, slot);
-                let bound = list.last().map_or(0, |&last| last as usize);
-                if list.len() >= LONG && list.len() * 32 > bound {
-                    let mut bits = Bits::below(bound + 1);
-                    bits.extend(list.iter().copied());
+                if list.len() >= LONG {
+                    let bits = Long { slots: list.iter().copied().collect(), len: list.len() };
                     *self = Self::Bits(Box::new(bits));
                 }
             }
-            Self::Bits(bits) => {
-                bits.insert(slot);
-                self.leave_sparse_bits();
-            }
+            Self::Bits(bits) => bits.len += usize::from(bits.slots.insert(slot)),
         }
     }
 
@@ -110,28 +108,20 @@ impl Postings {
                 let list = &mut list.0;
                 let Ok(at) = list.binary_search(&slot) else { return };
                 list.remove(at);
-                if list.len() == FEW - 1 {
+                if list.len() < FEW {
                     let mut slots = [0; FEW];
-                    slots[..FEW - 1].copy_from_slice(list);
-                    *self = Self::Few(FEW as u8 - 1, slots);
+                    slots[..list.len()].copy_from_slice(list);
+                    *self = Self::Few(list.len() as u8, slots);
                 } else if list.capacity() > 4 + list.len() * 4 / 3 {
                     list.shrink_to(2 + list.len() * 9 / 8);
                 }
             }
             Self::Bits(bits) => {
-                bits.remove(slot);
-                self.leave_sparse_bits();
+                bits.len -= usize::from(bits.slots.remove(slot));
+                if bits.len <= LONG / 4 {
+                    *self = Self::List(Box::new(List(bits.slots.iter().collect())));
+                }
             }
-        }
-    }
-
-    /// Goes back to a list when a bitmap is twice as large.
-    fn leave_sparse_bits(&mut self) {
-        if let Self::Bits(bits) = self
-            && (bits.len() < LONG / 2 || bits.len() * 64 < bits.bound())
-        {
-            let list: Vec<u32> = bits.iter().collect();
-            *self = Self::List(Box::new(List(list)));
         }
     }
 
@@ -147,7 +137,11 @@ impl Postings {
         match self {
             Self::Few(..) => 0,
             Self::List(list) => size_of::<List>() + list.0.capacity() * size_of::<u32>(),
-            Self::Bits(bits) => size_of::<Bits>() + bits.memory_bytes(),
+            Self::Bits(bits) => {
+                let containers = bits.slots.max().map_or(0, |last| last / CONTAINER + 1) as usize;
+                // An array of 16 bits a slot has a reserve; a bitmap takes less than the array would.
+                size_of::<Long>() + containers * CONTAINER_BYTES + (bits.len * 5 / 2).min(containers * CONTAINER as usize / 8)
+            }
         }
     }
 }
@@ -182,9 +176,6 @@ mod tests {
                 let mut slots = vec![];
                 postings.for_each(|slot| slots.push(slot));
                 prop_assert_eq!(&slots, &set.iter().copied().collect::<Vec<_>>());
-                let mut bits = Bits::default();
-                postings.unite_into(&mut bits);
-                prop_assert_eq!(bits.len(), set.len());
                 postings.remove(slot);
                 set.remove(&slot);
             }

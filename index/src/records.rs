@@ -174,6 +174,11 @@ impl Records {
         self.updated_at[slot as usize]
     }
 
+    /// What the order by change sorts a contact by.
+    pub fn change(&self, slot: u32) -> (i64, ObjectId) {
+        (self.updated_at(slot), self.id(slot))
+    }
+
     /// When a contact was created, in epoch milliseconds.
     pub fn created_at(&self, slot: u32) -> i64 {
         self.created_at[slot as usize]
@@ -274,7 +279,7 @@ impl Records {
     /// Adds a contact, whose texts are prepared.
     pub fn insert(&mut self, entry: &IndexEntry, fields: &EntryFields) -> u32 {
         let class = self.add_to_class(fields);
-        let slot = self.free.pop().unwrap_or_else(|| self.ids.len() as u32);
+        let slot = self.free.pop().unwrap_or(self.ids.len() as u32);
         // Marks of other tables need the highest bit.
         assert!(slot < 1 << 31, "memory ends before slot numbers");
         let (updated_at, created_at) = (entry.updated_at.millis(), fields.created_at.millis());

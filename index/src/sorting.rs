@@ -63,13 +63,43 @@ fn pop_ascending_id(keys: &mut Vec<SortKey>) -> bool {
 }
 
 /// Words of a prefix.
-const PREFIX: usize = if cfg!(test) { 2 } else { 3 };
+const PREFIX: usize = if cfg!(test) { 2 } else { 5 };
+
+/// Bytes of a word.
+const WORD: usize = 8;
 
 /// Bytes of a prefix.
-const PREFIX_BYTES: usize = PREFIX * 8;
+const PREFIX_BYTES: usize = PREFIX * WORD;
 
 /// Up to so many distinct values, the first key is sorted by the rank of its value.
 const VALUES: usize = if cfg!(test) { 6 } else { 1 << 12 };
+
+/// Up to so many contacts, sorting all of them takes no longer than selecting some.
+const ALL: usize = if cfg!(test) { 4 } else { 2_048 };
+
+/// The contacts from `offset` on, at most `limit`, when all of these, which are in the order of their ids, are sorted by these keys and
+/// then by id. Only those near the page are sorted.
+pub(super) fn page(records: &Records, by_id: &[u32], keys: &[SortKey], offset: usize, limit: usize) -> Vec<u32> {
+    let end = offset.saturating_add(limit).min(by_id.len());
+    if by_id.len() <= ALL || keys.is_empty() || offset >= end {
+        return sort(records, by_id, keys).into_iter().skip(offset).take(limit).collect();
+    }
+    let stream = Stream { records, by_id, keys, ranks: None };
+    let mut bytes = Vec::new();
+    let mut words = vec![0; by_id.len()];
+    for number in reading_order(by_id) {
+        bytes.clear();
+        stream.write(number, WORD, &mut bytes);
+        bytes.resize(WORD, 0);
+        words[number as usize] = u64::from_be_bytes(std::array::from_fn(|byte| bytes[byte]));
+    }
+    let mut selected = words.clone();
+    let (_, &mut first, above) = selected.select_nth_unstable(offset);
+    let last = if end - offset > 1 { *above.select_nth_unstable(end - offset - 2).1 } else { first };
+    let before = words.iter().filter(|&&word| word < first).count();
+    let near = by_id.iter().zip(&words).filter(|(_, word)| (first..=last).contains(*word)).map(|(&slot, _)| slot);
+    sort(records, &near.collect::<Vec<_>>(), keys).into_iter().skip(offset - before).take(limit).collect()
+}
 
 /// Sorts contacts, which are in the order of their ids, by these keys and then by id.
 pub(super) fn sort(records: &Records, by_id: &[u32], keys: &[SortKey]) -> Vec<u32> {
@@ -83,7 +113,7 @@ pub(super) fn sort(records: &Records, by_id: &[u32], keys: &[SortKey]) -> Vec<u3
         bytes.clear();
         sorter.stream.write(number, PREFIX_BYTES, &mut bytes);
         if bytes.len() > PREFIX_BYTES {
-            sorter.cut.insert(number);
+            sorter.cut.add(number);
         }
         bytes.resize(PREFIX_BYTES, 0);
         let word = |word: usize| u64::from_be_bytes(std::array::from_fn(|byte| bytes[8 * word + byte]));
@@ -189,7 +219,10 @@ impl Stream<'_> {
                 SortField::Disabled => bytes.push(u8::from(self.records.disabled(slot))),
                 SortField::Name | SortField::Text(_) => match (&self.ranks, column(key.field)) {
                     (Some(Ranks(ranks)), _) if number == 0 => bytes.extend_from_slice(&ranks[by_id as usize].to_be_bytes()),
-                    (_, column) => write_text(column.and_then(|column| self.records.text(slot, column)), bytes),
+                    (_, column) => {
+                        let text = column.and_then(|column| self.records.text(slot, column));
+                        write_text(text, enough.saturating_sub(key_start - start), bytes);
+                    }
                 },
             }
             if key.descending {
@@ -203,12 +236,15 @@ impl Stream<'_> {
 }
 
 /// An absent text is 0. A present one is its folded bytes, each increased by 2, a 1, its own bytes, each increased by 2, and a 1.
-/// UTF-8 has no byte above 0xf4.
-fn write_text(text: Option<Text<'_>>, bytes: &mut Vec<u8>) {
+/// UTF-8 has no byte above 0xf4. What comes after more than `enough` bytes may be left out.
+fn write_text(text: Option<Text<'_>>, enough: usize, bytes: &mut Vec<u8>) {
     let Some(text) = text else { return bytes.push(0) };
     let start = bytes.len();
-    text.fold_onto(bytes);
+    text.fold_start_onto(enough.saturating_add(1), bytes);
     bytes[start..].iter_mut().for_each(|byte| *byte += 2);
+    if bytes.len() - start > enough {
+        return;
+    }
     bytes.push(1);
     bytes.extend(text.text.iter().map(|byte| byte + 2));
     bytes.push(1);

@@ -92,16 +92,13 @@ impl Terms {
     }
 
     fn add_words(&mut self, text: Text<'_>) {
-        let mut start = self.folded.len() as u32;
+        let mut start = self.folded.len();
         text.fold_onto(&mut self.folded);
-        self.folded.push(b' ');
-        for at in start..self.folded.len() as u32 {
-            if self.folded[at as usize] == b' ' {
-                if at > start {
-                    self.words.push((0, start..at));
-                }
-                start = at + 1;
+        for word in self.folded[start..].split(|&byte| byte == b' ') {
+            if !word.is_empty() {
+                self.words.push((0, start as u32..(start + word.len()) as u32));
             }
+            start += word.len() + 1;
         }
     }
 

@@ -54,6 +54,14 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Appends the folded form, or no less than its first `most` bytes.
+    pub fn fold_start_onto(self, most: usize, folded: &mut Vec<u8>) {
+        match self.form {
+            form::FOLDED | form::ASCII => Self { text: &self.text[..most.min(self.text.len())], ..self }.fold_onto(folded),
+            _ => self.fold_onto(folded),
+        }
+    }
+
     /// The folded form.
     pub fn folded(self) -> Cow<'a, [u8]> {
         if self.form == form::FOLDED {

@@ -16,6 +16,8 @@ const MOVES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub orders: Vec<KeptOrder>,
+    /// The keys of orders that were asked for once and not made, the last ones at the end.
+    asked: Vec<Vec<SortKey>>,
 }
 
 /// An order that a list asked for.
@@ -43,6 +45,18 @@ impl Kept {
         })
     }
 
+    /// Whether an order by these keys was asked for before. It was, from now on.
+    pub fn is_asked_again(&mut self, keys: &[SortKey]) -> bool {
+        let was_asked = self.asked.iter().any(|asked| asked == keys);
+        if !was_asked {
+            if self.asked.len() == ORDERS {
+                self.asked.remove(0);
+            }
+            self.asked.push(keys.to_vec());
+        }
+        was_asked
+    }
+
     /// Keeps an order, in place of the one that was not used for longest when there are many.
     pub fn keep(&mut self, keys: &[SortKey], order: &Arc<Ordered>) {
         if self.order(keys).is_some() {
@@ -58,7 +72,11 @@ impl Kept {
     pub fn memory_bytes(&self) -> usize {
         let orders =
             self.orders.iter().map(|kept| size_of_val(&kept.keys[..]) + size_of::<Ordered>() + kept.order.memory_bytes());
-        self.orders.capacity() * size_of::<KeptOrder>() + orders.sum::<usize>()
+        let asked = self.asked.iter().map(|keys| size_of_val(&keys[..])).sum::<usize>();
+        self.orders.capacity() * size_of::<KeptOrder>()
+            + self.asked.capacity() * size_of::<Vec<SortKey>>()
+            + orders.sum::<usize>()
+            + asked
     }
 }
 

@@ -20,6 +20,9 @@ use crate::terms::Kind;
 /// Up to so many contacts, words are looked for in their names and not in the dictionary.
 const FEW: usize = if cfg!(test) { 4 } else { 512 };
 
+/// From more contacts than this on, an order is not sorted when it is asked for the first time.
+const GREAT: usize = if cfg!(test) { 10 } else { 50_000 };
+
 /// Contacts that are walked past in the time that it takes to look for a word in the names of one.
 const NAMES: usize = 64;
 
@@ -122,14 +125,18 @@ impl ContactIndex {
         }
     }
 
-    fn order(&self, keys: &[SortKey]) -> Order<'_> {
-        self.existing_order(keys).unwrap_or_else(|| {
-            let by_id: Vec<u32> = self.by_id.iter().collect();
-            let sorted = sorting::sort(&self.records, &by_id, keys);
-            let order = Arc::new(Ordered::from_sorted(&sorted, self.chunk_len, |slot| self.records.class(slot)));
-            self.kept().keep(keys, &order);
-            Order::Kept(order)
-        })
+    /// The order that these keys ask for. Of a great index it is nothing when it is asked for the first time: to sort all contacts
+    /// takes longer than to select a page, and the order may never be asked for again.
+    fn order(&self, keys: &[SortKey]) -> Option<Order<'_>> {
+        let existing = self.existing_order(keys);
+        if existing.is_some() || (self.len() > GREAT && !self.kept().is_asked_again(keys)) {
+            return existing;
+        }
+        let by_id: Vec<u32> = self.by_id.iter().collect();
+        let sorted = sorting::sort(&self.records, &by_id, keys);
+        let order = Arc::new(Ordered::from_sorted(&sorted, self.chunk_len, |slot| self.records.class(slot)));
+        self.kept().keep(keys, &order);
+        Some(Order::Kept(order))
     }
 
     /// The order to walk for a page of so many contacts, unless sorting them is less work.
@@ -138,7 +145,8 @@ impl ContactIndex {
         let steps_of_sorting = total.saturating_mul(if has_text { 64 } else { 16 });
         match self.existing_order(&plan.walked) {
             Some(order) => (self.steps_to(page, total) < steps_of_sorting).then_some(order),
-            None => (total > self.len() / 16).then(|| self.order(&plan.walked)),
+            None if total > self.len() / 16 => self.order(&plan.walked),
+            None => None,
         }
     }
 
@@ -217,8 +225,9 @@ impl ContactIndex {
         plan: &SortPlan,
         page: Page,
     ) -> (usize, Vec<u32>) {
-        if stretch.len == self.len() {
-            let order = self.order(&plan.walked);
+        if stretch.len == self.len()
+            && let Some(order) = self.order(&plan.walked)
+        {
             let range = order.start()..order.end();
             let walk = Walk { index: self, order: &order, range: range.clone(), accepts: Accepts::Visible(visibility) };
             let total = walk.count(range);
@@ -230,8 +239,14 @@ impl ContactIndex {
         if *plan.walked == *stretch.keys || page.offset >= total {
             return (total, walk.page(plan, page, total));
         }
+        if stretch.len == self.len() {
+            let visible = self.by_id.iter().filter(|&slot| visibility.sees(self.records.class(slot)));
+            let by_id: Vec<u32> = visible.collect();
+            return (total, sorting::page(&self.records, &by_id, &plan.keys, page.offset, page.limit));
+        }
         // The first pages of a long stretch are met in another order before all of it could be looked at.
-        if self.steps_to(page, total) < total / 2
+        if stretch.len < self.len()
+            && self.steps_to(page, total) < total / 2
             && let Some(order) = self.order_to_walk(plan, total, page)
         {
             let check = Check { records: &self.records, filter, visibility, words: Words::NONE };
@@ -270,8 +285,7 @@ impl ContactIndex {
         }
         let mut slots = slots.into_vec();
         slots.sort_unstable_by_key(|&slot| self.records.id(slot));
-        let sorted = sorting::sort(&self.records, &slots, &plan.keys);
-        (total, sorted.into_iter().skip(page.offset).take(page.limit).collect())
+        (total, sorting::page(&self.records, &slots, &plan.keys, page.offset, page.limit))
     }
 
     /// The contacts that pass every filter.

@@ -432,6 +432,54 @@ fn a_word_is_found_in_either_name_but_not_across_both() {
 }
 
 #[test]
+fn a_word_that_becomes_several_when_folded_is_found_as_a_whole() {
+    let names = ["صلى الله عليه وسلم", "صلى وسلم عليه الله", "\u{fdfa}", "a\u{a8}b", "a b", "ab"];
+    let index = ContactIndex::from_entries((0..).zip(names).map(|(number, name)| contact(number * 3, 0, name)));
+    let found = |word: &str| ids(&index.select(&searching(&[&fold(word)]), &strings(&["a"])));
+
+    assert_eq!(found("\u{fdfa}"), [0, 6].map(id));
+    assert_eq!(found("\u{a8}"), [0, 3, 6, 9, 12].map(id));
+    assert_eq!(found("a\u{a8}b"), [9, 12].map(id));
+    assert_eq!(found("\u{301}"), [0, 3, 6, 9, 12, 15].map(id));
+}
+
+#[test]
+fn emails_phones_and_external_ids_are_found_in_the_form_in_which_they_are_compared() {
+    let entry = |number: u32, email: &str, phone: &str, external_id: &str| {
+        let mut entry = contact(number * 3, 0, "Ada");
+        let fields = entry.fields.as_mut().unwrap();
+        fields.texts[TextField::Email as usize] = Some(email.to_owned());
+        fields.texts[TextField::Phone2 as usize] = Some(phone.to_owned());
+        fields.external_id = Some(external_id.to_owned());
+        entry
+    };
+    let index = ContactIndex::from_entries([
+        entry(0, "Ada@Example.com", "+971 (50) 1", "C-1"),
+        entry(1, "ada@example.com", "٩٧١٥٠١", "c-1"),
+        entry(2, "ada@example.org", "none", "C-1 "),
+    ]);
+    let found = |filter| ids(&index.select(&ListQuery { filter, ..list() }, &strings(&["a"])));
+    let one = |value: &str| Some(strings(&[value]));
+
+    let email = email_key("ADA@example.COM");
+    assert_eq!(found(Filter { emails: one(&email), ..Filter::default() }), [0, 3].map(id));
+    assert_eq!(found(Filter { phones: one(&phone_key("97150-1")), ..Filter::default() }), [0, 3].map(id));
+    assert_eq!(found(Filter { phones: one(""), ..Filter::default() }), []);
+    assert_eq!(found(Filter { external_ids: one("C-1"), ..Filter::default() }), [id(0)]);
+    assert_eq!(found(Filter { emails: one(&email), external_ids: one("c-1"), ..Filter::default() }), [id(3)]);
+    assert_eq!(found(Filter { emails: Some(vec![]), ..Filter::default() }), []);
+}
+
+#[test]
+fn the_parts_of_the_memory_are_all_of_it() {
+    let index = ContactIndex::from_entries((0..500).map(|number| contact(number, 0, &format!("Name {number}"))));
+    let parts = index.memory_parts();
+
+    assert_eq!(parts.iter().map(|(_, bytes)| bytes).sum::<usize>(), index.memory_bytes());
+    assert!(parts.iter().any(|(part, bytes)| *part == "texts" && *bytes > 500 * 8), "{parts:?}");
+}
+
+#[test]
 fn an_absent_value_sorts_before_an_empty_one_and_last_when_descending() {
     let with_title = |number, title: Option<&str>| {
         let mut entry = contact(number, 0, "Ada");
