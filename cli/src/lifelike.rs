@@ -123,6 +123,7 @@ mod tests {
 
     use shared::body::ContactBody;
     use shared::contact::ContactJson;
+    use shared::handling::Handling;
 
     use super::*;
 
@@ -136,7 +137,7 @@ mod tests {
     fn every_contact_is_one_that_the_api_takes() {
         for contact in some(1) {
             let json = serde_json::to_vec(&ContactJson(&contact)).unwrap();
-            ContactBody::for_create(&json).unwrap();
+            ContactBody::for_create(&json, &Handling::default()).unwrap();
         }
     }
 
