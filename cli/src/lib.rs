@@ -16,6 +16,7 @@ pub mod guard;
 pub mod http_server;
 pub mod keys;
 pub mod lifelike;
+pub mod reset;
 pub mod sample;
 pub mod seed;
 pub mod serve;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use contacts::engine::EngineError;
 use contacts::keys::{self, KeysError};
+use contacts::reset::{self, ResetError};
 use contacts::sample;
 use contacts::seed::{self, SeedError};
 use contacts::serve::{self, Options, ServeError};
@@ -47,6 +48,8 @@ enum Command {
     Seed(seed::Options),
     /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
     Sample(sample::Options),
+    /// Let lists of a tenant be loaded anew, after a restore or a script changed its contacts
+    Reset(reset::Options),
 }
 
 #[tokio::main]
@@ -65,6 +68,7 @@ async fn main() -> ExitCode {
         Command::Keys(command) => administer(command).await,
         Command::Seed(options) => seed(options).await,
         Command::Sample(options) => sample(options).await,
+        Command::Reset(options) => reset(options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,6 +82,9 @@ async fn main() -> ExitCode {
 /// Whether a command failed because its data folder or DynamoDB cannot be used.
 fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
     let is_database = |error: &EngineError| !matches!(error, EngineError::Address { .. } | EngineError::Thread(_));
+    if let Some(ResetError::Engine(error)) = error.downcast_ref() {
+        return is_database(error);
+    }
     match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
         (Some(ServeError::Engine(error)), _, _)
         | (_, Some(KeysError::Engine(error)), _)
@@ -104,6 +111,12 @@ async fn seed(options: seed::Options) -> Result<(), Box<dyn Error>> {
 /// Stores what the events need and says so.
 async fn sample(options: sample::Options) -> Result<(), Box<dyn std::error::Error>> {
     let said = sample::run(options).await?;
+    Ok(io::stdout().write_all(said.as_bytes())?)
+}
+
+/// Resets a tenant and says so.
+async fn reset(options: reset::Options) -> Result<(), Box<dyn Error>> {
+    let said = reset::run(options).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 

@@ -30,6 +30,8 @@ pub struct Replica {
     state: State,
     /// The newest reset mark that was met.
     reset: Option<ResetMark>,
+    /// How many marks were met.
+    resets: u32,
     /// The moment of the pass.
     now: Timestamp,
     next_read: u64,
@@ -120,7 +122,7 @@ struct CurrentSweep {
 impl Replica {
     /// A replica that has read nothing.
     pub const fn new(bounds: Bounds) -> Self {
-        Self { bounds, state: State::Absent, reset: None, now: Timestamp::from_millis(i64::MIN), next_read: 0 }
+        Self { bounds, state: State::Absent, reset: None, resets: 0, now: Timestamp::from_millis(i64::MIN), next_read: 0 }
     }
 
     /// Begins a pass at `now`, which must not be later than the first of its reads. Reads of a pass before it that were not answered are
@@ -169,6 +171,11 @@ impl Replica {
     /// The newest reset mark that was met.
     pub const fn reset(&self) -> Option<&ResetMark> {
         self.reset.as_ref()
+    }
+
+    /// How many reset marks were met. Whatever was read of the tenant while it was less is void.
+    pub const fn resets(&self) -> u32 {
+        self.resets
     }
 
     /// Bytes that the index takes, also while it is loaded.
@@ -268,6 +275,7 @@ impl Replica {
             self.reset.as_ref().is_none_or(|known| known.generation != met.generation && known.updated_at <= met.updated_at);
         if is_new {
             self.reset = Some(met.clone());
+            self.resets += 1;
         }
         is_new
     }

@@ -17,6 +17,7 @@ mod idempotent_creation;
 mod list;
 mod malformed_items;
 mod pages;
+mod reset;
 mod search;
 mod sort;
 mod update;

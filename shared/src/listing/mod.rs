@@ -145,9 +145,9 @@ enum View<'a> {
     Part(Box<ContactIndex>),
 }
 
-/// A contact in the cache, of which only one version is kept: the newest that was read. The number is that of its tenant, so that
-/// nothing is ever found for another one.
-type ContactKey = (u64, ObjectId);
+/// A contact in the cache, of which only one version is kept: the newest that was read. It is found only for the generation of its
+/// tenant that it was read in.
+type ContactKey = ((u64, u32), ObjectId);
 
 #[derive(Clone, Debug)]
 struct ContactWeight;
@@ -269,10 +269,13 @@ impl Lists {
                 contacts
             }
         };
+        let generation = listing.tenant.generation();
         let refreshed = listing.tenant.refresh(&reader, listing.now, beside).await;
         let bytes = refreshed.as_ref().map_or(0, |(fresh, _)| fresh.memory_bytes());
         self.keep_within_memory(listing.tenant, bytes);
         let (fresh, contacts) = refreshed?;
+        // After a reset a version that is at hand may have been changed without a new number.
+        let contacts = contacts.filter(|_| listing.tenant.generation() == generation);
         self.page(listing, View::Tenant(fresh), contacts.unwrap_or_default()).await
     }
 
@@ -351,7 +354,7 @@ impl Lists {
 
     /// Those of the rows' contacts that are in the cache in the version of the row.
     fn kept(&self, tenant: &Tenant, rows: &[Row]) -> Contacts {
-        let kept = |row: &Row| self.contacts.get(&(tenant.number(), row.id)).filter(|contact| contact.version == row.version);
+        let kept = |row: &Row| self.contacts.get(&(tenant.generation(), row.id)).filter(|contact| contact.version == row.version);
         rows.iter().filter_map(|row| Some((row.id, kept(row)?))).collect()
     }
 
@@ -359,7 +362,7 @@ impl Lists {
     fn remember(&self, tenant: &Tenant, stored: Stored) -> Option<Arc<Contact>> {
         let Stored::Contact(contact) = stored else { return None };
         let contact: Arc<Contact> = contact.into();
-        let key = (tenant.number(), contact.id);
+        let key = (tenant.generation(), contact.id);
         if self.contacts.get(&key).is_none_or(|kept| kept.version < contact.version) {
             self.contacts.insert(key, Arc::clone(&contact));
         }
@@ -370,13 +373,15 @@ impl Lists {
     /// into the memory that lists may take. Lists that are on their way finish with the index that they have.
     fn keep_within_memory(&self, in_use: &Tenant, bytes: usize) {
         let mut tenants = self.tenants();
-        if let Some(used) = tenants.by_name.get_mut(in_use.name()).filter(|used| used.tenant.number() == in_use.number()) {
+        if let Some(used) =
+            tenants.by_name.get_mut(in_use.name()).filter(|used| used.tenant.generation().0 == in_use.generation().0)
+        {
             used.bytes = bytes;
         }
         let weight = |used: &Used| used.bytes + IDLE_TENANT_BYTES;
         let mut total: usize = tenants.by_name.values().map(weight).sum();
         while total > self.config.memory {
-            let others = tenants.by_name.iter().filter(|(_, used)| used.tenant.number() != in_use.number());
+            let others = tenants.by_name.iter().filter(|(_, used)| used.tenant.generation().0 != in_use.generation().0);
             let Some((name, used)) = others.min_by_key(|(_, used)| used.last_use) else { break };
             total -= weight(used);
             let name = name.clone();

@@ -3,6 +3,7 @@
 //! Whoever holds the lock for writing refreshes for all who wait for it. Nothing is spawned: an instance is frozen when its answer is
 //! out, so work that no call waits for may sleep for an hour with a connection that is dead by then.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ const HEARD: usize = 1_000;
 pub struct Tenant {
     name: String,
     number: u64,
+    /// How many reset marks were met.
+    resets: AtomicU32,
     state: RwLock<State>,
     /// Entries that calls learned of elsewhere, with when that was, for whoever has the lock next.
     heard: Mutex<Vec<(Timestamp, IndexEntry)>>,
@@ -80,7 +83,14 @@ impl Tenant {
     /// The tenant `name`, of which nothing is known. No two tenants of an instance have the same number.
     pub fn new(name: &str, number: u64, bounds: Bounds) -> Self {
         let state = RwLock::new(State { replica: Replica::new(bounds), passed: None });
-        Self { name: name.to_owned(), number, state, heard: Mutex::default(), heard_life: bounds.long_overlap }
+        Self {
+            name: name.to_owned(),
+            number,
+            resets: AtomicU32::new(0),
+            state,
+            heard: Mutex::default(),
+            heard_life: bounds.long_overlap,
+        }
     }
 
     /// The tenant's name.
@@ -88,9 +98,10 @@ impl Tenant {
         &self.name
     }
 
-    /// The tenant's number in its instance.
-    pub const fn number(&self) -> u64 {
-        self.number
+    /// The tenant's number in its instance, and how often it was reset. A version that was read under another pair may have been
+    /// changed since without a new number.
+    pub fn generation(&self) -> (u64, u32) {
+        (self.number, self.resets.load(Ordering::Acquire))
     }
 
     /// The index with all that the log showed when this was called, which was at `now`. `beside` is given the index as it stands, and
@@ -116,6 +127,7 @@ impl Tenant {
             let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
             let pass = self.pass(reader, &mut state.replica, now);
             let (passed, beside) = futures::join!(pass, beside);
+            self.resets.store(state.replica.resets(), Ordering::Release);
             passed?;
             output = beside;
             state.passed = Some(start);
