@@ -343,15 +343,23 @@ impl World {
         }
     }
 
+    fn versions_of(&self, wanted: ObjectId) -> &[Version] {
+        (0..self.contacts.len()).find(|contact| id(*contact) == wanted).map_or(&[], |contact| &self.contacts[contact])
+    }
+
     /// After everything has calmed down, the index is what the table is.
     fn check_end(&mut self, instance: &mut Instance) {
         self.trouble = 0;
         self.advance(5 * MINUTE);
-        // As long as the pause between two sweeps is at the most, and one more.
-        let end = self.now + 11 * MINUTE;
-        while self.now < end {
+        let calm = Timestamp::from_millis(self.now + instance.skew);
+        // The pause between two sweeps, and a slice for each list. Pages can be as small as one entry here.
+        let most = 300 / 5 + 2 * (self.contacts.len() + self.marks.len()) + 100;
+        let mut lists = 0;
+        while instance.replica.swept_to().is_none_or(|swept| swept < calm) {
             self.advance(5 * SECOND);
             assert!(self.list(instance, 4), "a list without trouble succeeds");
+            lists += 1;
+            assert!(lists < most, "no sweep ends within {most} lists");
         }
         let query = |filter| ListQuery { filter, sort: Vec::new(), page: NonZeroU64::MIN, per_page: 100 };
         let index = instance.replica.index().unwrap();
@@ -363,7 +371,13 @@ impl World {
         for (id, name) in names {
             let filter = Filter { names: Some(vec![name.clone()]), ..Filter::default() };
             let found = index.select(&query(filter), &["a".to_owned()]);
-            assert_eq!(found.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [id], "{name}");
+            assert_eq!(
+                found.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
+                [id],
+                "{name}, by a clock that is off by {}: {:#?}",
+                instance.skew,
+                self.versions_of(id)
+            );
         }
     }
 }
