@@ -350,3 +350,44 @@ async fn times_can_be_given_as_answers_have_them() {
     assert_eq!(total(format!("to_updatedAt={before}-00:01")).await, 1, "a minute later");
     assert_eq!(total(format!("from_updatedAt=2000-01-01T00:00:00Z&to_updatedAt={}", created.millis("updatedAt") + 1)).await, 1);
 }
+
+#[tokio::test]
+async fn contacts_can_be_found_by_email_phone_state_and_creation() {
+    let app = App::start().await;
+    let ann = contact().with("name", "Ann").with("email", "Ann.Lee@Example.com").with("phone1", "+971 (50) 123-4567");
+    let ben = contact().with("name", "Ben").with("email", "ben@example.com").with("phone2", "٠٥٠ ١٢٣").with("disabled", true);
+    let (ann, ben) = (app.add(ann).await, app.add(ben).await);
+    let (a, b) = (ann.millis("createdAt"), ben.millis("createdAt"));
+
+    for (query, expected) in [
+        ("email=ann.lee@EXAMPLE.com".to_owned(), &["Ann"][..]),
+        ("email[]=ann.lee@example.com&email[]=ben@example.com".to_owned(), &["Ann", "Ben"]),
+        ("email=ann.lee@example".to_owned(), &[]),
+        ("email=[]".to_owned(), &[]),
+        ("phone=971501234567".to_owned(), &["Ann"]),
+        ("phone=%2B971-50-1234567&phone=050123".to_owned(), &["Ann", "Ben"]),
+        ("phone=50123".to_owned(), &[]),
+        ("disabled=true".to_owned(), &["Ben"]),
+        ("disabled=false".to_owned(), &["Ann"]),
+        (format!("from_createdAt={}&to_createdAt={}", a - 1, b + 1), &["Ann", "Ben"]),
+        (format!("to_createdAt={a}"), &[]),
+        (format!("from_createdAt={b}"), &[]),
+        (format!("from_createdAt={}", ann["createdAt"].as_str().unwrap()), if a < b { &["Ben"] } else { &[] }),
+        ("disabled=true&email=ann.lee@example.com".to_owned(), &[]),
+        ("search=ann&phone=971501234567&disabled=false".to_owned(), &["Ann"]),
+    ] {
+        let answer = app.list(format!("{query}&sort=name")).await.expect(200);
+        let names: Vec<_> = answer.contacts().iter().map(|contact| contact["name"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(names, expected, "{query}");
+    }
+    for (query, refusal) in [
+        ("phone=none", "400 phone must have digits"),
+        ("disabled=yes", "400 disabled must be true or false"),
+        ("disabled=true&disabled=true", "400 disabled must be given only once"),
+        ("email[x]=a", "400 email"),
+        ("from_createdAt=soon", "400 from_createdAt must be a time"),
+    ] {
+        let answer = app.list(query).await.refusal();
+        assert!(answer.starts_with(refusal), "{query}: {answer}");
+    }
+}

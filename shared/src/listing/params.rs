@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use index::fold::fold;
+use index::keys::{email_key, phone_key};
 use index::query::{Filter, ListQuery, SortField, SortKey};
 use serde::Deserialize;
 
@@ -47,7 +48,13 @@ pub fn parse(query: &str, handling: &Handling) -> Result<ListQuery, Error> {
         updated_before: moment(&mut given, "to_updatedAt"),
         id_after: given.once("from__id"),
         id_before: given.once("to__id"),
-        ..Filter::default()
+        emails: given.many("email").map(|emails| distinct(emails.iter().map(|email| email_key(email)))),
+        phones: phones(&mut given),
+        // No list knows external ids yet.
+        external_ids: None,
+        disabled: given.parsed("disabled", "must be true or false", |text| text.parse().ok()),
+        created_after: moment(&mut given, "from_createdAt"),
+        created_before: moment(&mut given, "to_createdAt"),
     };
     let sort = sort(&mut given);
     let sort = sort_by(&mut given).unwrap_or(sort);
@@ -76,6 +83,15 @@ fn search(given: &mut Parameters) -> Vec<String> {
         given.refuse("search", "must have at most 16 different words");
     }
     words
+}
+
+/// The digits of each `phone`.
+fn phones(given: &mut Parameters) -> Option<Vec<String>> {
+    let phones = distinct(given.many("phone")?.iter().map(|phone| phone_key(phone)));
+    if phones.iter().any(String::is_empty) {
+        given.refuse("phone", "must have digits");
+    }
+    Some(phones)
 }
 
 fn moment(given: &mut Parameters, name: &str) -> Option<Timestamp> {
