@@ -1,7 +1,6 @@
 //! An API to call.
 
 use std::env;
-use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::thread;
 
@@ -16,6 +15,7 @@ use shared::listing::ListConfig;
 use shared::object_id;
 
 use crate::caller::Caller;
+use crate::skipped::skip;
 
 /// An API, used as the caller that it comes with: in this process the one that requests without credentials act as.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl App {
     pub async fn alone() -> Option<App> {
         let app = App::start().await;
         if app.keys.is_none() {
-            skip("makes keys, for which TEST_API_KEYS_TABLE must be set too");
+            skip("it makes API keys, and TEST_API_URL is set without TEST_API_KEYS_TABLE");
             return None;
         }
         Some(app)
@@ -64,7 +64,7 @@ impl App {
     /// [`App::here`] that keeps lists in this way.
     pub async fn here_with(list: ListConfig) -> Option<App> {
         if deployed_url().is_some() {
-            skip("looks inside the API, which runs elsewhere");
+            skip("it looks inside the API, and TEST_API_URL names one that runs elsewhere");
             return None;
         }
         Some(App::in_process(list).await)
@@ -251,12 +251,6 @@ async fn keys_client() -> Client {
         Ok(endpoint) => serve::client(&endpoint).await,
         Err(_) => aws_client().await,
     }
-}
-
-/// Says that this test is skipped, past the test harness, which would keep it to itself.
-pub fn skip(why: &str) {
-    let test = thread::current().name().unwrap_or_default().to_owned();
-    writeln!(io::stderr(), "skipped: {test} {why}").ok();
 }
 
 fn free_ports() -> Options {

@@ -26,9 +26,10 @@ mod program;
 mod property;
 mod raw;
 mod silent_proxy;
+mod skipped;
 
 pub use answer::Answer;
-pub use app::{App, skip};
+pub use app::App;
 pub use caller::{Caller, Request};
 pub use contact::{Contact, ContactBody, contact, is_object_id, millis};
 pub use function::{FunctionProcess, binary};
@@ -37,3 +38,4 @@ pub use poll::eventually;
 pub use program::{Finished, Program, Serving};
 pub use property::{holds_for_all, runtime};
 pub use silent_proxy::{Passed, SilentProxy};
+pub use skipped::{Skipped, skip, take_skipped};

@@ -220,7 +220,7 @@ fn chromium() -> Option<PathBuf> {
         .iter()
         .find_map(|name| env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file()));
     if found.is_none() {
-        skip("needs a browser: none of chromium, chromium-browser and google-chrome is installed");
+        skip("it needs a browser, and none of chromium, chromium-browser and google-chrome is installed");
     }
     found
 }
