@@ -1,12 +1,12 @@
-//! The report of what this run of `cargo test` skipped, with the reasons. The harness counts these tests as passed.
+//! Reports which tests this run of `cargo test` skipped, and why. The test harness counts them as passed.
 //!
-//! Cargo runs test targets in the order of their names, so this one comes last. It has no harness, because the harness would keep
-//! its output back.
+//! Cargo runs test targets in the order of their names, so this one is the last. It has no harness, because the harness would hide
+//! its output.
 
 use std::collections::BTreeMap;
 
 fn main() {
-    // Programs that ask a test binary for its tests expect nothing else.
+    // Programs that list the tests of a binary expect no other output.
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }

@@ -1,7 +1,7 @@
 //! The AWS account that this shell is signed in to.
 //!
 //! Whoever administers keys uses what the AWS CLI uses: environment variables, `aws sso login`, `aws login`, a profile with a
-//! `credential_process`, a role. What is missing is said before the first request, which would only fail in the SDK's words.
+//! `credential_process`, a role. What is missing is reported before the first request, which would fail with the SDK's wording.
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_dynamodb::Client;
@@ -13,7 +13,7 @@ use crate::tables::causes;
 /// What the SDK says before each cause.
 const LOADING: &str = "an error occurred while loading credentials: ";
 
-/// Why there is no account to use. Each reads as one sentence, without its full stop.
+/// Why no account can be used. Each message is one sentence without its full stop.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// Nothing says where the tables are.
@@ -39,7 +39,7 @@ pub async fn client() -> Result<Client, AccountError> {
     let none = || AccountError::NoCredentials("none were found".to_owned());
     let found = config.credentials_provider().ok_or_else(none)?.provide_credentials().await;
     found.map_err(|error| match error {
-        // It lists all places that were looked at, and what was wrong with each.
+        // The SDK lists every source of credentials and what was wrong with it.
         CredentialsError::CredentialsNotLoaded(_) => none(),
         error => AccountError::NoCredentials(causes(&error).trim_start_matches(LOADING).to_owned()),
     })?;

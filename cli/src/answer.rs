@@ -41,7 +41,7 @@ pub fn response(answer: Value) -> Option<Response<Body>> {
     for cookie in answer.cookies.unwrap_or_default() {
         headers.append(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
     }
-    // The length of what is sent is for the server to say.
+    // The server sets the length itself.
     headers.remove(header::CONTENT_LENGTH);
     if status != StatusCode::NOT_MODIFIED {
         headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));

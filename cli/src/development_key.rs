@@ -1,6 +1,6 @@
-//! The key with which requests act that come to the local gateway without credentials.
+//! The key that the local gateway adds to requests without credentials.
 //!
-//! It is an ordinary key in the ordinary table: the functions check it like any other and know nothing of where it came from.
+//! It is an ordinary key in the ordinary table: the functions check it like any other key.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -30,10 +30,10 @@ const USER: &str = "60f1b2b3c9e9a12345678901";
 /// How long a key is valid in a DynamoDB that outlives this program, in milliseconds, unless it is renewed.
 const LEASE_MILLIS: i64 = 60 * 60 * 1000;
 
-/// How often it is renewed: a renewal or two may fail.
+/// How often it is renewed: one or two renewals may fail.
 const RENEWAL: Duration = Duration::from_secs(15 * 60);
 
-/// Why there is no development key. Each reads as one sentence.
+/// Why there is no development key. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum DevelopmentKeyError {
     /// The key file cannot be read or written.
@@ -70,7 +70,7 @@ pub async fn new(keys: &KeyAdmin) -> Result<ApiKey, DevelopmentKeyError> {
     Ok(key)
 }
 
-/// The key that is kept in a file. When somebody has revoked it, it stays revoked, and another one takes its place.
+/// The key that is kept in a file. A revoked key stays revoked, and a new one replaces it.
 ///
 /// # Errors
 /// When the file cannot be read or written, or the key cannot be stored.
@@ -80,7 +80,7 @@ pub async fn kept(keys: &KeyAdmin, file: &Path) -> Result<ApiKey, DevelopmentKey
     match keys.find(&key.hash()).await? {
         Some(found) if found.is_valid(now) => Ok(key),
         Some(found) => {
-            tracing::warn!("The development key {} is not valid any more; {} holds a new one.", found.id(), file.display());
+            tracing::warn!("The development key {} is no longer valid; {} holds a new one.", found.id(), file.display());
             fs::remove_file(file).map_err(|source| DevelopmentKeyError::File { file: file.to_owned(), source })?;
             let key = of_file(file)?;
             keys.put(&record(&key, now)).await?;
@@ -93,8 +93,7 @@ pub async fn kept(keys: &KeyAdmin, file: &Path) -> Result<ApiKey, DevelopmentKey
     }
 }
 
-/// A development key in a DynamoDB that other programs use too: it is removed at the end, and expires when this program dies
-/// before.
+/// A development key in a DynamoDB that other programs use too: it is removed at the end, and expires if this program crashes.
 #[derive(Debug)]
 pub struct Lease {
     keys: KeyAdmin,
@@ -157,7 +156,7 @@ fn of_file(file: &Path) -> Result<ApiKey, DevelopmentKeyError> {
         Err(error) => return Err(failed(error)),
     }
     let key = ApiKey::generate();
-    // Made with its mode: there is no moment in which others may read it.
+    // Created with its mode, so that others can never read it.
     let mut new = File::options().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
     writeln!(new, "{}", key.secret()).map_err(failed)?;
     Ok(key)

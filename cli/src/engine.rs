@@ -2,8 +2,8 @@
 //!
 //! It listens on no TCP port unless it is asked to, because every web page in the user's browser can reach such a port;
 //! docs/adr/0013 has the ways that lead to it. The engine answers requests on the thread that asks, in SQLite, under one lock. It
-//! therefore gets a thread and a runtime of its own, so that it never holds up the API's. What it has acknowledged survives the
-//! death of the process and a loss of power: SQLite syncs its write-ahead log with every change.
+//! therefore gets a thread and a runtime of its own, so that it never holds up the API's. What it has acknowledged survives a
+//! crash of the process and a loss of power: SQLite syncs its write-ahead log with every change.
 
 mod folder;
 mod operations;
@@ -66,12 +66,12 @@ pub struct Engine {
     stopped: oneshot::Receiver<()>,
 }
 
-/// Why an engine did not start. Each reads as one sentence.
+/// Why an engine did not start. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Another program listens on the port.
     #[error(
-        "{address} cannot be used for DynamoDB ({source}): choose another port with --dynamodb-port, 0 for any that is free, \
+        "{address} cannot be used for DynamoDB ({source}): choose another port with --dynamodb-port, 0 for any free port, \
          or another address with --dynamodb-listen."
     )]
     Address {
@@ -102,7 +102,7 @@ pub enum EngineError {
     },
     /// The database in the folder is not sound.
     #[error(
-        "The database {} is damaged: put a copy of its folder in its place, or move the folder away to begin with an empty one.",
+        "The database {} is damaged: restore its folder from a backup, or move the folder away to start with an empty one.",
         file.display()
     )]
     Damaged {
@@ -117,13 +117,13 @@ pub enum EngineError {
         /// What the engine said.
         reason: String,
     },
-    /// The system gave no thread to run in.
+    /// The system cannot start a thread.
     #[error("The DynamoDB engine cannot be started: {0}.")]
     Thread(#[from] io::Error),
 }
 
 impl Engine {
-    /// Starts an engine and returns when it answers. With an address, whose port can be 0 for any that is free, it also listens
+    /// Starts an engine and returns when it answers. With an address, whose port can be 0 for any free port, it also listens
     /// there.
     ///
     /// # Errors
@@ -135,14 +135,14 @@ impl Engine {
         thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
             match Opened::open(&storage, address) {
                 Ok(opened) => {
-                    // The caller may have gone away, but then `stopping` says so too.
+                    // The caller may be gone; then `stopping` says so too.
                     ready.send(Ok((opened.operations.clone(), opened.address))).ok();
                     opened.run(&storage, stopping);
                 }
-                // Whoever asked for the engine may have gone away.
+                // The caller may be gone.
                 Err(error) => drop(ready.send(Err(error))),
             }
-            // Nobody may be waiting any more.
+            // Nobody may be waiting.
             done.send(()).ok();
         })?;
         let started = started.await.unwrap_or_else(|_| Err(io::Error::other("its thread ended").into()));
@@ -162,11 +162,11 @@ impl Engine {
 
     /// Waits until the engine has stopped, which it only does on its own when it fails.
     pub async fn stopped(&mut self) {
-        // An error says that the thread is gone, which is the same news.
+        // An error means that the thread is gone, which is the same.
         (&mut self.stopped).await.ok();
     }
 
-    /// Stops the engine and returns when its files are closed, within a few seconds even when a client holds a request half sent.
+    /// Stops the engine and returns when its files are closed, within a few seconds even if a client has sent half a request.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         self.stopped().await;
@@ -213,7 +213,7 @@ impl Opened {
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("dynamodb").enable_all().build()?;
-        // Listeners belong to the runtime that is entered.
+        // Listeners belong to the entered runtime.
         let entered = runtime.enter();
         let tcp = match address {
             Some(address) => {
@@ -288,11 +288,11 @@ impl Opened {
             }
         });
         sweeping.abort();
-        // Closes the database, before the lock is given back.
+        // Closes the database before the lock is released.
         operations.close();
         runtime.shutdown_timeout(GRACE);
         if let Storage::Folder(folder, _) = storage {
-            // What is left behind is harmless: it is only used while the folder is locked.
+            // A file that stays is harmless: it is only used while the folder is locked.
             for file in [ENDPOINT_FILE, SOCKET_FILE] {
                 fs::remove_file(folder.join(file)).ok();
             }
@@ -300,7 +300,7 @@ impl Opened {
     }
 }
 
-/// Leaves word of where the engine listens, for people and scripts.
+/// Writes the engine's URL to a file, for people and scripts.
 fn tell_endpoint(folder: &Path, address: Option<SocketAddr>) -> io::Result<()> {
     let file = folder.join(ENDPOINT_FILE);
     match address {
@@ -312,9 +312,9 @@ fn tell_endpoint(folder: &Path, address: Option<SocketAddr>) -> io::Result<()> {
     }
 }
 
-/// Listens on a socket that only its owner may use. Where that is not possible, only other processes on the same folder miss it.
+/// Listens on a socket that only its owner may use. If that fails, only other processes on the same folder are affected.
 fn listen(socket: &Path) -> Option<UnixListener> {
-    // One that a crash left behind.
+    // A crash may have left one.
     fs::remove_file(socket).ok();
     let listening = UnixListener::bind(socket).and_then(|listener| {
         fs::set_permissions(socket, fs::Permissions::from_mode(0o600))?;
@@ -345,7 +345,7 @@ async fn answer<A>(operations: &Operations, received: Received<A>) -> Response<B
     response
 }
 
-/// Removes expired items now and then, as DynamoDB does in the background.
+/// Removes expired items regularly, as DynamoDB does in the background.
 async fn sweep(operations: Operations) {
     let mut ticks = time::interval(SWEEP);
     loop {

@@ -1,6 +1,6 @@
 //! From an HTTP request to the event that API Gateway would send to the function: payload format 2.0 of an HTTP API.
 //!
-//! Requests are hostile: whatever bytes come, an event comes out. Text that is not UTF-8 loses the bytes that are not.
+//! Requests are hostile: any bytes make an event. Bytes that are not UTF-8 are dropped from text.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
-/// The stage that API Gateway calls when a path names none.
+/// The stage that API Gateway uses when a path names none.
 const STAGE: &str = "$default";
 
 /// How API Gateway writes a request's time, `12/Mar/2020:19:03:58 +0000`.
 const CLF_TIME: &[BorrowedFormatItem<'_>] = format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
-/// The parts of a path that stand for a route's parameters, as sent, with the parameters' names in front.
+/// A path's parameters, as sent: name and value.
 pub type PathParameters<'a> = Vec<(&'a str, &'a str)>;
 
 /// What the gateway knows of a request besides what the client sent.
@@ -74,7 +74,7 @@ pub fn event(parts: &Parts, body: &[u8], known: &Known<'_>) -> Value {
         },
         "isBase64Encoded": is_base64,
     });
-    // What there is none of, API Gateway leaves out.
+    // API Gateway leaves out what is empty.
     let cookies = cookies(&parts.headers);
     if !cookies.is_empty() {
         event["cookies"] = json!(cookies);
@@ -94,8 +94,8 @@ pub fn event(parts: &Parts, body: &[u8], known: &Known<'_>) -> Value {
     event
 }
 
-/// Whether a body travels in base64. API Gateway goes by the type that the client gives, and takes these few for text; a form is
-/// not among them, nor is a body without a type. Its documentation has no list; this one was found by trying, see
+/// Whether a body is sent in base64. API Gateway decides by the client's content type, and treats these few as text. A form is
+/// not among them, nor is a body without a type. Its documentation has no list; this one was found by experiment, see
 /// <https://github.com/ministackorg/ministack/pull/766>.
 fn is_binary(headers: &HeaderMap, body: &[u8]) -> bool {
     let content_type = text(headers.get(header::CONTENT_TYPE)).unwrap_or_default();

@@ -1,8 +1,8 @@
-//! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, hand it the event, give its
-//! answer back.
+//! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, pass it the event, return
+//! its answer.
 //!
-//! It has no behaviour of the API's own. Its one liberty is the development key, which it can add to requests that come without
-//! credentials, unless a web page of another site may have sent them.
+//! It has no API behaviour of its own, with one exception: it can add the development key to requests without credentials, unless a
+//! web page of another site may have sent them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -115,7 +115,7 @@ impl Gateway {
             None => Err(UnknownFunction(route)),
         };
         let routes = template.routes.into_iter().map(known).collect::<Result<_, _>>()?;
-        // What a header cannot carry, such as an edited key file, no client could send either.
+        // A key that no header can carry, for example from an edited file, no client could send either.
         let development_key = development_key.and_then(|key| HeaderValue::from_str(key.secret()).ok());
         Ok(Gateway { app, routes, address, development_key, requests: AtomicU64::new(0) })
     }
@@ -124,7 +124,7 @@ impl Gateway {
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) {
         let gateway = Arc::new(self);
         let listener = listener.tap_io(|connection| {
-            // An answer must not wait for the acknowledgement of its head. Where the option is refused, it does.
+            // Without this option the body of an answer can wait for the acknowledgement of its head.
             connection.set_nodelay(true).ok();
         });
         let handler = move |received| {
@@ -144,8 +144,8 @@ impl Gateway {
         let cost = response.headers().get(DYNAMODB_REQUESTS).and_then(|cost| cost.to_str().ok()).unwrap_or("0");
         let took = begun.elapsed().as_secs_f64() * 1000.0;
         let status = response.status().as_u16();
-        let unlent = foreign.map(|foreign| format!(", without the development key: {foreign}")).unwrap_or_default();
-        tracing::info!("{call} {status} in {took:.1} ms, DynamoDB requests: {cost}{unlent}");
+        let refused = foreign.map(|foreign| format!(", without the development key: {foreign}")).unwrap_or_default();
+        tracing::info!("{call} {status} in {took:.1} ms, DynamoDB requests: {cost}{refused}");
         response
     }
 
@@ -171,9 +171,9 @@ impl Gateway {
         let event = event(parts, body, &known);
         let app = self.app.clone();
         let deadline = Instant::now() + route.timeout;
-        // As in the cloud, a function runs to its end when the client goes away, and its panic is its own.
+        // As in the cloud, a function runs to its end when the client disconnects, and its panic affects nothing else.
         let invoked = tokio::spawn(async move {
-            // The way by text is Lambda's: what does not survive it here would not survive it there.
+            // Lambda passes events as text: what this loses would be lost there too.
             let event = serde_json::from_str(&event.to_string())?;
             let answer = function.invoke(app, event, deadline).await;
             serde_json::to_string(&answer).and_then(|answer| serde_json::from_str(&answer))

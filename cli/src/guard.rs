@@ -1,9 +1,9 @@
 //! Which requests may come from a web page, and so are not trusted as the user's own.
 //!
-//! Whatever page a user visits can send requests to this machine. What it cannot do is leave out or forge `Origin` and `Host`: a
+//! Any page that a user visits can send requests to this machine. It cannot leave out or forge `Origin` and `Host`: a
 //! browser sends `Origin` with every request that could change something, and `Host` always, with the name that the page used. A
-//! name that an attacker makes resolve to this machine (DNS rebinding) therefore shows in `Host`; a number or `localhost` cannot
-//! be made to.
+//! name that an attacker makes resolve to this machine (DNS rebinding) therefore shows in `Host`; an IP address or
+//! `localhost` cannot be redirected.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -73,7 +73,7 @@ fn check_host(parts: &Parts, is_trusted: impl Fn(&Authority) -> bool) -> Result<
     if trusted { Ok(()) } else { Err(Foreign::Host) }
 }
 
-/// Whether every value of a header is text that fulfils a condition.
+/// Whether every value of a header is text that meets a condition.
 fn all(headers: &HeaderMap, name: &HeaderName, condition: impl Fn(&str) -> bool) -> bool {
     headers.get_all(name).iter().all(|value| value.to_str().is_ok_and(&condition))
 }
@@ -83,7 +83,7 @@ fn parsed(text: &str) -> Option<Authority> {
     text.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
 }
 
-/// Whether a host and port are those of the server, by a number or a name that only this machine resolves.
+/// Whether a host and port are those of the server, by an IP address or a name that only this machine resolves.
 fn is_own(authority: &Authority, server: SocketAddr) -> bool {
     let is_here = match address(authority) {
         Some(address) => address.is_loopback() || address == server.ip(),
@@ -96,7 +96,7 @@ fn is_own(authority: &Authority, server: SocketAddr) -> bool {
     is_here && port == Some(server.port())
 }
 
-/// Whether a host is a number, `localhost`, or a name under `.internal`, which nobody can register (such as
+/// Whether a host is an IP address, `localhost`, or a name under `.internal`, which nobody can register (such as
 /// `host.docker.internal`).
 fn is_no_public_name(authority: &Authority) -> bool {
     address(authority).is_some() || is_localhost(authority) || authority.host().to_ascii_lowercase().ends_with(".internal")
@@ -106,7 +106,7 @@ fn is_localhost(authority: &Authority) -> bool {
     authority.host().eq_ignore_ascii_case("localhost")
 }
 
-/// The number that a host is.
+/// The IP address that a host is.
 fn address(authority: &Authority) -> Option<IpAddr> {
     let host = authority.host();
     match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {

@@ -1,7 +1,7 @@
-//! An HTTP/1.1 server for the gateway and the engine, which no client can keep busy by being slow.
+//! An HTTP/1.1 server for the gateway and the engine, which slow clients cannot exhaust.
 //!
-//! It reads a whole request before it hands it on, within time limits, and it serves a limited number of connections at once:
-//! when all are taken, the one that has kept the server waiting longest is closed for the next.
+//! It reads a whole request before passing it on, within time limits, and serves a limited number of connections at once:
+//! when all are in use, the one that has kept the server waiting longest is closed for the next.
 
 mod target;
 
@@ -31,7 +31,7 @@ use tokio::time::{self, Instant};
 use self::target::Escaper;
 use crate::answer::message;
 
-/// How long a client may take, and how much it may send.
+/// The time limits and sizes for a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once; fewer when that is more than half of the files that this process may have open.
@@ -62,10 +62,10 @@ impl Limits {
     }
 }
 
-/// How much of a body that is too large is read and dropped, so that its sender lives to see the answer.
+/// How much of an oversized body is read and dropped, so that its sender receives the answer.
 const MAXIMUM_DROPPED: usize = 100 * 1024 * 1024;
 
-/// A request that has arrived whole.
+/// A complete request.
 #[derive(Debug)]
 pub struct Received<A> {
     /// Its head.
@@ -125,7 +125,7 @@ fn make_room(places: &HashMap<task::Id, Arc<Place>>, patience: Duration) -> Dura
 
 /// What the server knows of a connection.
 struct Place {
-    /// Since when the server waits for the client; nothing while a request is being answered.
+    /// Since when the server waits for the client; `None` while a request is being answered.
     waiting: Mutex<Option<Instant>>,
     /// Asks the connection to give up its place.
     close: Notify,
@@ -164,7 +164,7 @@ async fn serve_connection<C, A, H, F>(
         let (place, client, handler) = (&place, client.clone(), &handler);
         async move {
             let (parts, body) = request.into_parts();
-            // Where a chunked body ends, `Escaper` does not know, so the request after it could not be read.
+            // `Escaper` does not know where a chunked body ends, so the next request could not be read.
             let is_chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
             let read = read(body, limits).await;
             place.set_waiting(None);
@@ -188,10 +188,10 @@ async fn serve_connection<C, A, H, F>(
     let mut stopped = false;
     loop {
         tokio::select! {
-            // A client that goes away or sends what is not HTTP is no event of the server's.
+            // A client that disconnects or does not send HTTP is not an error of the server.
             _ = &mut serving => return,
             () = place.close.notified() => return,
-            // An error says that the server was dropped, which stops it just as well.
+            // An error means that the server was dropped, which stops it as well.
             _ = stopping.wait_for(|stop| *stop), if !stopped => {
                 stopped = true;
                 serving.as_mut().graceful_shutdown();
@@ -200,7 +200,7 @@ async fn serve_connection<C, A, H, F>(
     }
 }
 
-/// Why a body is not handed on.
+/// Why a body is not passed on.
 #[derive(Debug, PartialEq)]
 enum Refusal {
     TooLarge,

@@ -1,6 +1,6 @@
 //! `contacts keys`: make, show and revoke API keys, on this machine or in a deployed stack.
 //!
-//! A key's text is shown once, when it is made, and alone on the standard output, so that a script can take it from there.
+//! A key's text is shown once, when the key is created, alone on the standard output, so that scripts can read it.
 
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use crate::serve::{self, API_KEYS_TABLE};
 use crate::tables::{self, TableError, causes};
 use crate::template::{self, Template, TemplateError};
 
-/// No key is made for longer, so that no sum overflows: 100 years.
+/// The longest validity of a key, so that no sum overflows: 100 years.
 const LONGEST: i64 = 36_525 * 24 * 60 * 60 * 1000;
 
 /// What to do with API keys.
@@ -52,7 +52,7 @@ pub enum Command {
         #[arg(long, value_name = "ID", value_parser = text)]
         user_id: Option<String>,
 
-        /// How long the key is valid, such as 90d, 12h or 30m [default: for ever]
+        /// How long the key is valid, such as 90d, 12h or 30m [default: forever]
         #[arg(long, value_name = "DURATION", value_parser = milliseconds)]
         expires: Option<i64>,
 
@@ -80,7 +80,7 @@ pub enum Command {
 /// Where the table of API keys is.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TableLocation {
-    /// Data folder, whether `contacts serve` is running on it or not
+    /// Data folder, even while `contacts serve` uses it
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     data: PathBuf,
 
@@ -93,19 +93,19 @@ pub struct TableLocation {
     table: Option<String>,
 }
 
-/// Why a command on keys failed. Each reads as one sentence.
+/// Why a command on keys failed. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum KeysError {
     /// The local engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Nobody is signed in to an account.
+    /// There are no credentials for an account.
     #[error("The table of API keys cannot be used: {0}.")]
     Account(#[from] AccountError),
     /// The table cannot be made.
     #[error("The table of API keys cannot be used: {0}.")]
     Table(#[from] TableError),
-    /// The template is not what this program needs.
+    /// The template lacks something that this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
     /// DynamoDB refuses, or does not answer.
@@ -114,14 +114,14 @@ pub enum KeysError {
     /// More namespaces than one condition of DynamoDB can name.
     #[error("A key can have at most {MAXIMUM_NAMESPACES} namespaces.")]
     TooManyNamespaces,
-    /// There is no such key, or it is revoked already.
+    /// There is no such key, or it is already revoked.
     #[error("No valid key has the id {0}; `contacts keys list` shows them.")]
     NotFound(String),
 }
 
 impl From<shared::error::Error> for KeysError {
     fn from(error: shared::error::Error) -> KeysError {
-        // The public sentence of an internal error says nothing to an operator; its causes do.
+        // The public message of an internal error does not help an operator; its causes do.
         KeysError::Refused(error.source().map_or_else(|| error.to_string(), causes))
     }
 }
@@ -173,7 +173,7 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
             let keys = table.keys.list().await?;
             table.close().await;
             for id in keys.malformed {
-                eprintln!("The record of the key {id} is malformed, so the key opens nothing.");
+                eprintln!("The record of the key {id} is malformed, so the key gives no access.");
             }
             Ok(listing(&keys.records))
         }
@@ -187,7 +187,7 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
     }
 }
 
-/// An open table of keys, with the DynamoDB it is in when that is to be closed.
+/// An open table of keys, with its DynamoDB when that has to be closed.
 struct OpenTable {
     keys: KeyAdmin,
     database: Option<Database>,
@@ -216,7 +216,7 @@ impl TableLocation {
     }
 }
 
-/// Makes the table, so that the first key can be there before the first `contacts serve`.
+/// Creates the table, so that the first key can exist before the first `contacts serve`.
 async fn create(client: &Client, name: &str) -> Result<(), KeysError> {
     let template = Template::parse(template::SOURCE)?;
     let declared: Vec<_> =
@@ -234,7 +234,7 @@ pub fn tenant(given: &str) -> Result<String, String> {
     if is_tenant(given) { Ok(given.to_owned()) } else { Err(format!("it {TENANT_RULE}")) }
 }
 
-/// Text that says something.
+/// Text that is not blank.
 fn text(given: &str) -> Result<String, &'static str> {
     if given.trim().is_empty() { Err("it must not be empty") } else { Ok(given.to_owned()) }
 }

@@ -1,8 +1,8 @@
 //! The whole client-contact API on one machine, and the operator's commands.
 //!
 //! Tables and routes come from `template.yaml`, the functions are those that are deployed, and each request reaches them as the
-//! event that API Gateway would send. So this crate has no behaviour of the API's own; what it adds is an embedded DynamoDB
-//! engine and a gateway, neither of which a web page in the user's browser can use.
+//! event that API Gateway would send. So this crate has no API behaviour of its own. It adds an embedded DynamoDB
+//! engine and a gateway. Web pages in the user's browser can use neither.
 
 pub mod account;
 pub mod answer;

@@ -1,7 +1,7 @@
 //! `contacts`: serves the client-contact API on this machine.
 //!
-//! Its exit code is 0 when it did what it was asked to, or was asked to stop; 1 when it could not; 2 when the command line is
-//! wrong; and 3 when the data folder or DynamoDB cannot be used.
+//! Its exit code is 0 when it finished or was asked to stop, 1 when it failed, 2 when the command line is wrong, and 3 when the data
+//! folder or DynamoDB cannot be used.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -24,7 +24,7 @@ const DATABASE_UNUSABLE: u8 = 3;
 
 /// What scripts can rely on.
 const EXIT_CODES: &str =
-    "Exit codes: 0 done or asked to stop, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable";
+    "Exit codes: 0 finished or stopped on request, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable";
 
 /// The client-contact API on this machine.
 #[derive(Parser)]
@@ -56,7 +56,7 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        // Help and the version are such errors too, with the code of a success.
+        // Help and version are errors for clap too, with exit code 0.
         Err(error) => {
             let code = u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
             return error.print().map_or(ExitCode::FAILURE, |()| code);
@@ -96,41 +96,41 @@ fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
     }
 }
 
-/// Runs a command on keys and prints what it says.
+/// Runs a command on keys and prints its output.
 async fn administer(command: keys::Command) -> Result<(), Box<dyn Error>> {
     let said = keys::run(command).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
-/// Fills a tenant and prints how many contacts that were.
+/// Fills a tenant and prints the number of contacts.
 async fn seed(options: seed::Options) -> Result<(), Box<dyn Error>> {
     let said = seed::run(options).await?;
     Ok(writeln!(io::stdout(), "{said}")?)
 }
 
-/// Stores what the events need and says so.
+/// Stores what the events need and prints that.
 async fn sample(options: sample::Options) -> Result<(), Box<dyn std::error::Error>> {
     let said = sample::run(options).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
-/// Resets a tenant and says so.
+/// Resets a tenant and prints that.
 async fn reset(options: reset::Options) -> Result<(), Box<dyn Error>> {
     let said = reset::run(options).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
-/// Serves until a signal says stop.
+/// Serves until a signal stops it.
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let options = Options { list: ListConfig::from_env()?, ..options };
-    // Listening for signals before anything is started: none may come too early.
+    // Signals are handled before anything starts, so that none is missed.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut running = tokio::select! {
         started = serve::start(options) => started?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    // Whoever started this program may have closed its output, which is no reason to stop.
+    // A closed output is no reason to stop.
     writeln!(io::stdout(), "{}", running.greeting()).ok();
     tokio::select! {
         () = running.wait() => return Err("The API stopped by itself; the log says why.".into()),
@@ -143,8 +143,8 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
 
 /// One line for each event, on the standard error.
 fn log_to_stderr() {
-    // The functions' own lines say in other words what the gateway's do, the engine warns of each condition that fails, and what
-    // stops the AWS configuration is in the sentence that this program ends with.
+    // The functions' lines repeat the gateway's, the engine warns of each failed condition, and this program's last message has the
+    // cause when the AWS configuration fails.
     let quieter = ["dynoxide=error", "aws_config=error", "aws_runtime=error"].map(str::parse);
     let filter = quieter.into_iter().flatten().fold(log_filter("info,shared=warn"), EnvFilter::add_directive);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();

@@ -1,7 +1,7 @@
 //! `contacts sample`: what the events in `events/` need, so that `sam local invoke` answers them as they are.
 //!
-//! The key is in the repository for everyone to read. It therefore belongs to a tenant of its own, which has nothing but made-up
-//! contacts, and is never stored in an account.
+//! The key is public, because it is in the repository. It therefore belongs to a tenant of its own with made-up contacts, and is
+//! never stored in an account.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub const CONTACT_TO_DELETE: &str = "60f1b2b3c9e9a12345678902";
 /// Where to put it.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Data folder, whether `contacts serve` is running on it or not
+    /// Data folder, even while `contacts serve` uses it
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
@@ -45,7 +45,7 @@ pub struct Options {
     pub dynamodb_endpoint: Option<String>,
 }
 
-/// Why it is not there. Each reads as one sentence.
+/// Why the sample cannot be stored. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum SampleError {
     /// The local engine cannot be used.
@@ -54,7 +54,7 @@ pub enum SampleError {
     /// The tables are not there.
     #[error("The tables cannot be used: {0}.")]
     Table(#[from] TableError),
-    /// The template is not what this program needs.
+    /// The template lacks something that this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
     /// DynamoDB refuses, or does not answer.
@@ -62,7 +62,7 @@ pub enum SampleError {
     Refused(String),
 }
 
-/// Stores the key and those of the contacts that are not there, and returns what to say.
+/// Stores the key and the missing contacts, and returns the message to print.
 ///
 /// # Errors
 /// When the tables cannot be reached.
@@ -77,10 +77,10 @@ pub async fn run(options: Options) -> Result<String, SampleError> {
     let stored = store(&database.client, CONTACTS_TABLE, API_KEYS_TABLE).await;
     database.close().await;
     stored.map_err(|error| SampleError::Refused(causes(&error)))?;
-    Ok("The key and the contacts that the events in events/ name are there.\n".to_owned())
+    Ok("The key and the contacts that the events in events/ name are stored.\n".to_owned())
 }
 
-/// Stores the key and those of the contacts that are not there, in these tables.
+/// Stores the key and the missing contacts in these tables.
 ///
 /// # Errors
 /// When DynamoDB refuses, or does not answer.
@@ -119,7 +119,7 @@ fn record(now: Timestamp) -> KeyRecord {
     }
 }
 
-/// An endpoint that is none of an account.
+/// An endpoint that does not belong to an account.
 fn local_endpoint(text: &str) -> Result<String, String> {
     let endpoint = serve::endpoint(text)?;
     if serve::is_account(&endpoint) {

@@ -1,7 +1,7 @@
-//! `contacts seed`: fills a tenant with lifelike contacts, as fast as its DynamoDB takes them.
+//! `contacts seed`: fills a tenant with lifelike contacts, as fast as DynamoDB accepts them.
 //!
-//! It adds and never replaces: every run makes contacts of its own. An API that is serving meanwhile shows them as they come,
-//! because each is written with the time of its writing as its `updatedAt`.
+//! It adds and never replaces: every run makes new contacts. An API that is serving meanwhile shows them at once, because each gets
+//! the time of its write as its `updatedAt`.
 
 use std::error::Error as _;
 use std::fmt;
@@ -25,16 +25,16 @@ use crate::serve::{self, CONTACTS_TABLE};
 use crate::tables::{self, TableError, causes};
 use crate::template::{self, Template, TemplateError};
 
-/// Requests under way at once. The embedded engine does them one after the other; across a network they overlap.
+/// Requests under way at once. The embedded engine handles them one after the other; over a network they overlap.
 const REQUESTS_AT_ONCE: usize = 8;
 
-/// How often a batch is tried when DynamoDB is busy, which it is when it was never written to so fast before.
+/// How often a batch is tried when DynamoDB throttles, as it does when the write rate rises for the first time.
 const TRIES: u32 = 10;
 
-/// How long to wait before that.
+/// How long to wait before the next try.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What to fill, with how much.
+/// What to fill, and with how many contacts.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     /// How many contacts to add
@@ -49,11 +49,11 @@ pub struct Options {
     #[arg(long, default_value = "company1", value_parser = NonEmptyStringValueParser::new())]
     pub namespace: String,
 
-    /// Random seed; the same seed gives the same people [default: another one in every run]
+    /// Random seed; the same seed gives the same people [default: a new seed in every run]
     #[arg(long, value_name = "S")]
     pub seed: Option<u64>,
 
-    /// Data folder, whether `contacts serve` is running on it or not
+    /// Data folder, even while `contacts serve` uses it
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
@@ -70,16 +70,16 @@ pub struct Options {
     pub contacts_table: Option<String>,
 }
 
-/// Why a tenant was not filled. Each reads as one sentence.
+/// Why a tenant was not filled. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The local engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The table is not there, or not what it should be.
+    /// The table is missing or does not match the template.
     #[error("The table of contacts cannot be used: {0}.")]
     Table(#[from] TableError),
-    /// The template is not what this program needs.
+    /// The template lacks something that this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
     /// DynamoDB refuses, or does not answer.
@@ -94,14 +94,14 @@ pub enum SeedError {
     },
 }
 
-/// What was done. It reads as one line.
+/// The result of a run. Its text is one line.
 #[derive(Clone, Debug)]
 pub struct Seeded {
     /// How many contacts were added.
     pub count: u64,
-    /// To whom.
+    /// The tenant.
     pub tenant: String,
-    /// In which time.
+    /// The time that it took.
     pub elapsed: Duration,
 }
 
@@ -133,7 +133,7 @@ pub async fn run(options: Options) -> Result<Seeded, SeedError> {
 
     let start = Instant::now();
     let now = clock::now();
-    // Whatever the clock says in its last digits stands for people whom no run before has made up.
+    // The clock's last digits give a seed that no earlier run used.
     let seed = options.seed.unwrap_or(now.millis().unsigned_abs());
     let contacts = Lifelike::new(seed, options.count, &options.namespace, now);
     let store = Store::new(client, &table);
@@ -164,7 +164,7 @@ async fn fill(store: &Store, tenant: &str, contacts: Lifelike, bar: &ProgressBar
         .await
 }
 
-/// Writes a batch, and waits for a table that is busy.
+/// Writes a batch, and waits while the table is busy.
 async fn import(store: &Store, tenant: &str, batch: &[Contact]) -> Result<(), Error> {
     let mut tries = 1;
     loop {
@@ -176,7 +176,7 @@ async fn import(store: &Store, tenant: &str, batch: &[Contact]) -> Result<(), Er
     }
 }
 
-/// A bar on the standard error; where that is no terminal, it does not show.
+/// A progress bar on the standard error, hidden if that is not a terminal.
 fn progress_bar(count: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len}, {eta} left");
     ProgressBar::new(count).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -1,6 +1,6 @@
 //! `contacts serve`: an engine, its tables and a gateway, started and stopped together.
 //!
-//! Tests start it too, many at once in one process, with free ports and tables of their own.
+//! Tests start many of them in one process, each with free ports and tables of its own.
 
 use std::fmt;
 use std::io;
@@ -36,19 +36,19 @@ pub const API_KEYS_TABLE: &str = "ApiKeysTable";
 /// What to serve, and where.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Port of the API; 0 takes any that is free
+    /// Port of the API; 0 takes any free port
     #[arg(long, default_value_t = 3030)]
     pub port: u16,
 
-    /// Also let other programs on this machine use the embedded DynamoDB, on this port; 0 takes any that is free
+    /// Also let other programs on this machine use the embedded DynamoDB, on this port; 0 takes any free port
     #[arg(long, value_name = "PORT")]
     pub dynamodb_port: Option<u16>,
 
-    /// Address for --dynamodb-port; containers on Linux need that of their bridge, such as 172.17.0.1
+    /// Address for --dynamodb-port; containers on Linux need Docker's bridge, such as 172.17.0.1
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), requires = "dynamodb_port")]
     pub dynamodb_listen: IpAddr,
 
-    /// Data folder, which keeps the contacts
+    /// Data folder, in which the contacts are stored
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
@@ -72,7 +72,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     pub api_keys_table: Option<String>,
 
-    /// Refuse requests without an API key instead of giving them the development key
+    /// Refuse requests without an API key instead of using the development key for them
     #[arg(long)]
     pub require_key: bool,
 
@@ -100,11 +100,11 @@ impl Default for Options {
     }
 }
 
-/// Why serving did not start. Each reads as one sentence.
+/// Why the server did not start. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Another program listens on the port.
-    #[error("Port {port} cannot be used ({source}): choose another one with --port, 0 for any that is free.")]
+    #[error("Port {port} cannot be used ({source}): choose another one with --port, 0 for any free port.")]
     Port {
         /// The port that was asked for.
         port: u16,
@@ -114,7 +114,7 @@ pub enum ServeError {
     /// The engine did not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A table is not there, or not what it should be.
+    /// A table is missing or does not match the template.
     #[error("{database} cannot be used: {source}.")]
     Table {
         /// Which DynamoDB it is.
@@ -122,7 +122,7 @@ pub enum ServeError {
         /// What is wrong with the table.
         source: TableError,
     },
-    /// The template is not what this program needs.
+    /// The template lacks something that this program needs.
     #[error("{0}.")]
     Template(#[from] TemplateError),
     /// The development key cannot be kept or stored.
@@ -131,7 +131,7 @@ pub enum ServeError {
     /// The template lacks a table.
     #[error("template.yaml declares no {0}.")]
     NoTable(&'static str),
-    /// The template names a function that is not there.
+    /// The template names a function that this program does not have.
     #[error(transparent)]
     Function(#[from] UnknownFunction),
 }
@@ -160,12 +160,12 @@ pub struct Running {
     stop: watch::Sender<bool>,
 }
 
-/// Starts to serve, and returns when every request will be answered.
+/// Starts the server, and returns when it answers requests.
 ///
 /// # Errors
-/// When a port is taken, the data folder cannot be used, or DynamoDB does not do what it should.
+/// When a port is in use, the data folder cannot be used, or DynamoDB fails.
 pub async fn start(options: Options) -> Result<Running, ServeError> {
-    // The port first: who fails here has not touched any data.
+    // The port comes first: a failure here has not touched any data.
     let port = |source| ServeError::Port { port: options.port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(port)?;
     let address = listener.local_addr().map_err(port)?;
@@ -199,9 +199,9 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     let keys = KeyAdmin::new(client.clone(), &api_keys_table);
     let key_file = (engine.is_some() && !options.memory).then(|| development_key::file(&options.data));
     let (development_key, lease) = match &key_file {
-        // Who may use an account's contacts is for its administrators to say.
+        // The administrators of an account decide who may use its contacts.
         None if is_account => (None, None),
-        // Other programs use this DynamoDB too, and it is still there when this one is not.
+        // Other programs use this DynamoDB too, and it outlives this one.
         None if engine.is_none() => {
             let (key, lease) = Lease::begin(keys).await?;
             (Some(key), Some(lease))
@@ -212,11 +212,11 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
 
     let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
     let app = App::new(config, client.clone());
-    let lent = development_key.as_ref().filter(|_| !options.require_key);
-    let gateway = Gateway::new(app.clone(), template, address, lent)?;
+    let key_for_requests = development_key.as_ref().filter(|_| !options.require_key);
+    let gateway = Gateway::new(app.clone(), template, address, key_for_requests)?;
     let (stop, mut stopping) = watch::channel(false);
     let gateway = tokio::spawn(gateway.serve(listener, async move {
-        // An error says that `Running` was dropped, which stops the gateway just as well.
+        // An error means that `Running` was dropped, which stops the gateway as well.
         stopping.wait_for(|stop| *stop).await.ok();
     }));
     let require_key = options.require_key;
@@ -260,7 +260,7 @@ impl Running {
         )
     }
 
-    /// Waits for the gateway or the engine to end by itself, which only a failure makes them do.
+    /// Waits until the gateway or the engine ends by itself, which only a failure causes.
     pub async fn wait(&mut self) {
         let engine = async {
             match &mut self.engine {
@@ -269,13 +269,13 @@ impl Running {
             }
         };
         tokio::select! {
-            // That it ended is all there is to know; why is in the log.
+            // The log has the reason.
             _ = &mut self.gateway => {}
             () = engine => {}
         }
     }
 
-    /// Stops, within a few seconds: requests under way are answered, connections that only wait are closed.
+    /// Stops within a few seconds: requests under way are answered, idle connections are closed.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
         if timeout(GRACE, &mut self.gateway).await.is_err() {
@@ -301,7 +301,7 @@ impl fmt::Debug for Running {
     }
 }
 
-/// A client for the DynamoDB at `endpoint`: as the ordinary AWS configuration says for an account, else with made-up credentials.
+/// A client for the DynamoDB at `endpoint`: with the AWS configuration for an account, otherwise with made-up credentials.
 pub async fn client(endpoint: &str) -> Client {
     if is_account(endpoint) {
         let client = aws::aws_client().await;
@@ -311,7 +311,7 @@ pub async fn client(endpoint: &str) -> Client {
     }
 }
 
-/// Whether an endpoint is one of AWS, whose tables are deployed and whose keys somebody administers.
+/// Whether an endpoint belongs to AWS, where tables are deployed and somebody administers the keys.
 pub(crate) fn is_account(endpoint: &str) -> bool {
     endpoint.starts_with("https://")
 }
@@ -329,8 +329,8 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     }
 }
 
-/// Makes the tables of a local DynamoDB what the template says, and looks for those of an account. Each has its logical id in
-/// front of its name.
+/// Creates or upgrades the tables of a local DynamoDB, and checks that those of an account exist. Each pair is a logical id and a
+/// name.
 async fn prepare_tables(
     client: &Client,
     is_account: bool,

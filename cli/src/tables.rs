@@ -1,9 +1,9 @@
-//! Makes the tables of a local DynamoDB what the template declares: missing ones are created, and those that another version of
-//! the template made are brought up to date.
+//! Makes the tables of a local DynamoDB match the template: missing ones are created, and those of another version of the template
+//! are upgraded.
 //!
-//! An index can be made anew at any time, because all that it holds is in its table. So one that is missing, or has another key
-//! or projection, is dropped and built again; whoever ends the program in between finds it missing the next time. What would
-//! change the items themselves is refused.
+//! An index can be rebuilt at any time, because all that it holds is in its table. So an index that is missing, or has another key or
+//! projection, is deleted and rebuilt. If the program ends in between, the next start finds the index missing. Changes that affect
+//! the items themselves are refused.
 
 use std::error::Error;
 use std::iter;
@@ -24,14 +24,14 @@ use tokio::time::sleep;
 
 use crate::template::{Attribute, Index, KeyElement, Table};
 
-/// How often a DynamoDB that builds an index in the background is asked whether it is done.
+/// How often DynamoDB is polled while it builds an index in the background.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Why a table is not there.
+/// Why a table cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The template declares what no table can be made from.
-    #[error("{table} in template.yaml is no table that DynamoDB knows: {source}")]
+    /// The template declares a table that DynamoDB cannot create.
+    #[error("{table} in template.yaml is not a table that DynamoDB can create: {source}")]
     Declaration {
         /// The logical id of the table.
         table: String,
@@ -46,7 +46,7 @@ pub enum TableError {
         /// What the SDK says.
         reason: String,
     },
-    /// The table is another one than the template declares, and its items would have to change to make it that.
+    /// The table differs from the template in a way that would require changes of its items.
     #[error(
         "the table {table} has {found} where this version needs {needed}; use the version that made it, or another data folder \
          or table prefix"
@@ -59,15 +59,15 @@ pub enum TableError {
         /// What it should have.
         needed: String,
     },
-    /// An index cannot be built, or its table cannot be looked at.
-    #[error("the table {table} cannot be brought up to date: {reason}; starting again goes on where it stopped")]
+    /// An index cannot be built, or its table cannot be described.
+    #[error("the table {table} cannot be upgraded: {reason}; the next start continues from there")]
     NotUpdated {
         /// The table's name.
         table: String,
         /// What the SDK says.
         reason: String,
     },
-    /// DynamoDB cannot be reached, or does not have the table. Those of an account are deployed, not made here.
+    /// DynamoDB cannot be reached, or does not have the table. An account's tables are deployed, not created here.
     #[error("the table {table} cannot be found: {reason}; --contacts-table and --api-keys-table name those of a deployed stack")]
     NotFound {
         /// The table's name.
@@ -77,10 +77,10 @@ pub enum TableError {
     },
 }
 
-/// Creates each table that is not there, under the name that goes with it, and brings the others up to date.
+/// Creates each missing table under its name, and upgrades the others.
 ///
 /// # Errors
-/// When DynamoDB cannot be reached or refuses a table, or when a table is one that cannot be brought up to date.
+/// When DynamoDB cannot be reached or refuses a table, or when a table cannot be upgraded.
 pub async fn prepare(client: &Client, tables: &[(&Table, &str)]) -> Result<(), TableError> {
     try_join_all(tables.iter().map(async |(table, name)| {
         if !create(client, table, name).await? {
@@ -92,7 +92,7 @@ pub async fn prepare(client: &Client, tables: &[(&Table, &str)]) -> Result<(), T
     Ok(())
 }
 
-/// Makes sure that each table is there, without creating any.
+/// Checks that each table exists, without creating any.
 ///
 /// # Errors
 /// When DynamoDB cannot be reached or does not show one of them.
@@ -105,7 +105,7 @@ pub async fn check(client: &Client, names: &[&str]) -> Result<(), TableError> {
     Ok(())
 }
 
-/// Creates a table, unless it is there.
+/// Creates a table unless it exists.
 async fn create(client: &Client, table: &Table, name: &str) -> Result<bool, TableError> {
     let input = definition(table, name).map_err(|source| declaration(table, source))?;
     let created = client
@@ -124,7 +124,7 @@ async fn create(client: &Client, table: &Table, name: &str) -> Result<bool, Tabl
     }
 }
 
-/// Lets expired items go, where a table has an attribute for that.
+/// Enables the expiry of items if the table declares an attribute for it.
 async fn expire(client: &Client, table: &Table, name: &str) -> Result<(), TableError> {
     let Some(attribute) = &table.expiry else { return Ok(()) };
     let described = client.describe_time_to_live().table_name(name).send().await.ok();
@@ -136,14 +136,14 @@ async fn expire(client: &Client, table: &Table, name: &str) -> Result<(), TableE
     }
     let expiry = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(true).build();
     let expiry = expiry.map_err(|source| declaration(table, source))?;
-    // Without it expired items merely stay, which readers must expect of DynamoDB anyway; not every engine has it.
+    // Without it expired items stay, which readers must expect of DynamoDB anyway. Not every engine supports it.
     if let Err(error) = client.update_time_to_live().table_name(name).time_to_live_specification(expiry).send().await {
         tracing::warn!(table = name, error = causes(&error), "this engine does not remove expired items");
     }
     Ok(())
 }
 
-/// Makes a table that is there what the template declares.
+/// Makes an existing table match the template.
 async fn update(client: &Client, table: &Table, name: &str) -> Result<(), TableError> {
     let mut found = describe(client, name).await?;
     check_items(table, name, &found)?;
@@ -153,7 +153,7 @@ async fn update(client: &Client, table: &Table, name: &str) -> Result<(), TableE
             if is_declared(current, index) {
                 continue;
             }
-            tracing::info!("The index {} of {name} has changed and is built anew.", index.index_name);
+            tracing::info!("The index {} of {name} has changed and is rebuilt.", index.index_name);
             let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(&index.index_name).build();
             let delete = delete.map_err(|source| declaration(table, source))?;
             change(client, table, name, GlobalSecondaryIndexUpdate::builder().delete(delete).build()).await?;
@@ -169,7 +169,7 @@ async fn update(client: &Client, table: &Table, name: &str) -> Result<(), TableE
 
 /// Changes one index, and waits until the change is done.
 async fn change(client: &Client, table: &Table, name: &str, update: GlobalSecondaryIndexUpdate) -> Result<(), TableError> {
-    // As long as it takes: it ends with the building of the index, which a repetition would not speed up.
+    // No time limit: the request ends when the index is built, and a repetition would not speed that up.
     let patient =
         aws_sdk_dynamodb::config::Builder::new().timeout_config(TimeoutConfig::disabled()).retry_config(RetryConfig::disabled());
     let changed = client
@@ -198,7 +198,7 @@ fn indexes(table: &TableDescription) -> impl Iterator<Item = &GlobalSecondaryInd
     table.global_secondary_indexes().iter()
 }
 
-/// Checks what cannot be changed without changing items: the table's key, and the types of what keys are made of.
+/// Checks what cannot change without changing items: the table's key, and the types of key attributes.
 fn check_items(table: &Table, name: &str, found: &TableDescription) -> Result<(), TableError> {
     let different = |found, needed| Err(TableError::Different { table: name.to_owned(), found, needed });
     let (key, needed) = (described_key(found.key_schema()), declared_key(&table.key));
@@ -216,7 +216,7 @@ fn check_items(table: &Table, name: &str, found: &TableDescription) -> Result<()
     Ok(())
 }
 
-/// Whether an index is what the template declares.
+/// Whether an index matches the template.
 fn is_declared(current: &GlobalSecondaryIndexDescription, declared: &Index) -> bool {
     let sorted = |attributes: &[String]| {
         let mut attributes = attributes.to_vec();
@@ -246,7 +246,7 @@ fn declaration(table: &Table, source: BuildError) -> TableError {
     TableError::Declaration { table: table.logical_id.clone(), source }
 }
 
-/// A table's definition in the SDK's words.
+/// A table's definition as the SDK's type.
 fn definition(table: &Table, name: &str) -> Result<CreateTableInput, BuildError> {
     let mut input = CreateTableInput::builder()
         .table_name(name)
@@ -261,7 +261,7 @@ fn definition(table: &Table, name: &str) -> Result<CreateTableInput, BuildError>
     input.build()
 }
 
-/// An index's definition in the SDK's words, for a table that is there.
+/// An index's definition as the SDK's type, for an existing table.
 fn creation(index: &Index) -> Result<CreateGlobalSecondaryIndexAction, BuildError> {
     let action = CreateGlobalSecondaryIndexAction::builder().index_name(&index.index_name);
     action.set_key_schema(Some(key(&index.key_schema)?)).projection(projection(index)).build()
@@ -270,7 +270,7 @@ fn creation(index: &Index) -> Result<CreateGlobalSecondaryIndexAction, BuildErro
 fn projection(index: &Index) -> Projection {
     Projection::builder()
         .projection_type(ProjectionType::from(index.projection.projection_type.as_str()))
-        // DynamoDB takes no empty list.
+        // DynamoDB accepts no empty list.
         .set_non_key_attributes(Some(index.projection.non_key_attributes.clone()).filter(|attributes| !attributes.is_empty()))
         .build()
 }

@@ -1,7 +1,7 @@
 //! The tables and routes that `template.yaml` declares, so that the local API is the deployed one.
 //!
-//! Only what a local API needs is read; permissions, logs and limits are left to AWS. Values that CloudFormation would compute
-//! (`!If`, `!Sub`) are not evaluated: none of the properties read here has one.
+//! Only what a local API needs is read; permissions, logs and limits are left to AWS. Values that CloudFormation computes
+//! (`!If`, `!Sub`) are not evaluated: no property that is read here has one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -98,10 +98,10 @@ pub struct Route {
 /// A template that the local API cannot be built from.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// Not YAML, or not of a template's shape.
+    /// The text is not YAML, or not a template.
     #[error("template.yaml cannot be read: {0}")]
     Malformed(#[from] Box<serde_saphyr::Error>),
-    /// A resource lacks what this program needs to know of it.
+    /// A resource lacks a property that this program needs.
     #[error("{resource} in template.yaml has no {missing}")]
     Incomplete {
         /// The resource's logical id.
@@ -184,7 +184,7 @@ struct BuildProperties {
     binary: String,
 }
 
-/// The properties of tables and functions in one: each kind of resource fills its own.
+/// The properties of tables and functions together: each kind of resource has its own.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Properties {

@@ -26,7 +26,7 @@ const CODES: [(u16, &str); 14] = [
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status, which is never a 5xx: those fail the test where they come.
+    /// The status, never a 5xx: a 5xx fails the test at the call.
     pub status: u16,
     /// The headers.
     pub headers: HeaderMap,
@@ -59,7 +59,7 @@ impl Answer {
         self.header(header).map(|names| names.split(',').collect()).unwrap_or_default()
     }
 
-    /// This answer, which has what every answer has: the name of its request, and a word to caches.
+    /// This answer, after a check of the headers that every answer has: `X-Request-Id` and `Cache-Control`.
     #[track_caller]
     fn complete(&self) -> &Answer {
         assert!(self.header("x-request-id").is_some_and(|id| !id.is_empty()), "{:?}", self.headers);
@@ -78,7 +78,7 @@ impl Answer {
         self.header("x-dynamodb-requests").and_then(|count| count.parse().ok()).expect("answers tell what they cost")
     }
 
-    /// The contact in its envelope, in which everything has its form.
+    /// The contact in its envelope, after a check of its form.
     #[track_caller]
     pub fn contact(&self) -> Contact {
         let mut json = self.complete().json();
@@ -127,7 +127,7 @@ impl Answer {
         self.pagination()["total"].as_u64().expect("total is a number")
     }
 
-    /// The status and the sentence of an answer that is no success, in its envelope.
+    /// The status and the sentence of an error, in its envelope.
     #[track_caller]
     pub fn refusal(&self) -> String {
         let json = self.complete().json();
@@ -146,7 +146,7 @@ impl Answer {
         format!("{} {error}", self.status)
     }
 
-    /// The code of an answer that is no success.
+    /// The code of an error.
     #[track_caller]
     pub fn code(&self) -> String {
         self.refusal();

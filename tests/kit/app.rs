@@ -17,13 +17,13 @@ use shared::object_id;
 use crate::caller::Caller;
 use crate::skipped::skip;
 
-/// An API, used as the caller that it comes with: in this process the one that requests without credentials act as.
+/// An API with a caller: in this process, the caller of requests without credentials.
 #[derive(Debug)]
 pub struct App {
     me: Caller,
     running: Option<Running>,
     keys: Option<KeyAdmin>,
-    /// What sets the tenants of this app apart from those of others with the same names.
+    /// A suffix that distinguishes this app's tenants from those of other apps.
     tenants: String,
     /// The tables are to be removed from a DynamoDB that outlives the app.
     leaves_nothing: bool,
@@ -38,7 +38,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// An API for tests that look at nothing but the contacts that they make.
+    /// An API for tests that only look at the contacts that they create.
     pub async fn start() -> App {
         match deployed_url() {
             Some(url) => App::deployed(url).await,
@@ -46,7 +46,7 @@ impl App {
         }
     }
 
-    /// An API with a tenant of its own, and with more callers on demand; nothing, and a word about it, where no key can be made.
+    /// An API with a tenant of its own and more callers on demand. `None`, and the test is skipped, if no key can be created.
     pub async fn alone() -> Option<App> {
         let app = App::start().await;
         if app.keys.is_none() {
@@ -56,7 +56,7 @@ impl App {
         Some(app)
     }
 
-    /// An API in this process, for tests that look inside; nothing, and a word about it, when another one is to be tested.
+    /// An API in this process, for tests that look inside. `None`, and the test is skipped, if another API is tested.
     pub async fn here() -> Option<App> {
         App::here_with(ListConfig::default()).await
     }
@@ -117,12 +117,12 @@ impl App {
         App { me, running: Some(running), keys, tenants: String::new(), leaves_nothing }
     }
 
-    /// Another gateway over the same tables, as another instance of the functions is.
+    /// Another gateway over the same tables, like another instance of the functions.
     pub async fn sibling(&self) -> App {
         self.sibling_with(ListConfig::default()).await
     }
 
-    /// This many of [`App::sibling`], or none of an API elsewhere.
+    /// This many of [`App::sibling`]; none if the API runs elsewhere.
     pub async fn siblings(&self, count: usize) -> Vec<App> {
         let mut siblings = Vec::new();
         if self.running.is_some() {
@@ -225,13 +225,13 @@ impl Drop for App {
         let Some(running) = self.running.take_if(|_| self.leaves_nothing) else { return };
         let tables = [running.contacts_table.clone(), running.api_keys_table.clone()];
         let Some(endpoint) = running.dynamodb_endpoint.clone() else { return };
-        // A client of another runtime's is no use in this one.
+        // A client of another runtime cannot be used in this one.
         let cleaning = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
             runtime.block_on(async {
                 let client = serve::client(&endpoint).await;
                 for table in tables {
-                    // What stays behind is a nuisance and no failure.
+                    // A table that stays is a nuisance, not a failure.
                     client.delete_table().table_name(table).send().await.ok();
                 }
             });
@@ -240,12 +240,12 @@ impl Drop for App {
     }
 }
 
-/// Where the API is, when it is not to be started here.
+/// The URL of the API, if it is not started here.
 fn deployed_url() -> Option<String> {
     env::var("TEST_API_URL").ok().map(|url| url.trim_end_matches('/').to_owned())
 }
 
-/// The DynamoDB that has the keys of an API elsewhere.
+/// The DynamoDB with the keys of an API that runs elsewhere.
 async fn keys_client() -> Client {
     match env::var("TEST_DYNAMODB_ENDPOINT") {
         Ok(endpoint) => serve::client(&endpoint).await,

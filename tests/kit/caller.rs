@@ -61,7 +61,7 @@ impl Caller {
         self.request(Method::DELETE, &path(id)).send().await
     }
 
-    /// Lists contacts. What a URL cannot hold is percent-encoded on the way.
+    /// Lists contacts. Characters that a URL cannot have are percent-encoded.
     pub async fn list(&self, query: impl AsRef<str>) -> Answer {
         self.request(Method::GET, &format!("/client-contact?{}", query.as_ref())).send().await
     }
@@ -86,8 +86,7 @@ impl Caller {
         Request(self.http.request(method, format!("{}{path}", self.url)))
     }
 
-    /// A request whose every byte is as given, with this caller's key; only the body's length and the end of the connection are
-    /// announced besides.
+    /// A request sent byte for byte, with this caller's key. Only `Content-Length` and `Connection: close` are added.
     pub async fn raw(&self, method: &str, target: impl AsRef<[u8]>, headers: &[(&str, &[u8])], body: impl AsRef<[u8]>) -> Answer {
         let key = self.key.as_ref().map(|key| ("api-key", key.as_bytes()));
         let headers: Vec<_> = key.into_iter().chain(headers.iter().copied()).collect();
@@ -106,7 +105,7 @@ fn path(id: impl AsRef<str>) -> String {
     format!("/client-contact/{}", id.as_ref())
 }
 
-/// A request in the making.
+/// A request that is being built.
 #[derive(Debug)]
 pub struct Request(reqwest::RequestBuilder);
 
@@ -141,12 +140,12 @@ impl Request {
         Request(request.body(body.into()))
     }
 
-    /// Sends it, and reads the answer, which is no failure of the server's.
+    /// Sends it and reads the answer, which must not be a 5xx.
     pub async fn send(self) -> Answer {
         self.try_send().await.expect("the API answers")
     }
 
-    /// Sends it to an API that may end meanwhile, and reads the answer if it comes.
+    /// Sends it to an API that may end meanwhile, and reads the answer if there is one.
     ///
     /// # Errors
     /// When the API cannot be reached, or its answer breaks off.
@@ -156,7 +155,7 @@ impl Request {
         Ok(answer)
     }
 
-    /// Sends it, and reads the answer, which is a failure of the server's.
+    /// Sends it and reads the answer, which must be a 5xx.
     pub async fn send_and_fail(self) -> Answer {
         let answer = self.answer().await.expect("the API answers");
         assert!(answer.status >= 500, "{} {}", answer.status, answer.text());

@@ -32,7 +32,7 @@ const MEMBERS: [&str; 18] = [
 /// Those that every contact has.
 const REQUIRED: [&str; 8] = ["_id", "creator", "name", "disabled", "company_namespace", "createdAt", "updatedAt", "__v"];
 
-/// The body of a create with no more than it needs: a name.
+/// The smallest body of a create: a name.
 pub fn contact() -> ContactBody {
     ContactBody(Map::new()).name("John Smith")
 }
@@ -48,7 +48,7 @@ impl ContactBody {
         self.with("name", name)
     }
 
-    /// With this value of a field, whether it is a right one or not.
+    /// With this value of a field, valid or not.
     #[must_use]
     pub fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
         self.0.insert(field.to_owned(), value.into());
@@ -74,8 +74,8 @@ impl From<ContactBody> for Value {
 pub struct Contact(Map<String, Value>);
 
 impl Contact {
-    /// The contact in an answer's `data`, after a look at its form: no member but those of the contract, none `null`, those that
-    /// every contact has, and server fields as the server makes them.
+    /// The contact in an answer's `data`, after a check of its form: only members of the contract, none `null`, the required ones
+    /// present, and the server's fields in their format.
     #[track_caller]
     pub fn of(data: Value) -> Contact {
         let Value::Object(members) = data else { panic!("a contact is an object, not {data}") };
@@ -140,7 +140,7 @@ impl Contact {
             .collect()
     }
 
-    /// The contact for a snapshot: as it is, but for the id and the times, whose form is known to be right.
+    /// The contact for a snapshot: unchanged except for the id and the times, whose form is checked elsewhere.
     pub fn shown(&self) -> String {
         let mut shown = self.0.clone();
         for (member, instead) in [("_id", "<id>"), ("createdAt", "<time>"), ("updatedAt", "<time>")] {

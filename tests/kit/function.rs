@@ -41,7 +41,7 @@ pub struct FunctionProcess {
 #[derive(Debug)]
 struct Invocation {
     event: Value,
-    /// What the function says to it, or what it reports as its failure.
+    /// The function's answer, or the failure that it reports.
     answer: oneshot::Sender<Result<Value, Value>>,
 }
 
@@ -75,7 +75,7 @@ impl FunctionProcess {
         }
     }
 
-    /// Waits for a function that cannot go on.
+    /// Waits for a function that fails to start.
     pub async fn ended(mut self) -> Finished {
         let status = self.child.wait().await.expect("the process can be waited for");
         Finished { code: status.code(), output: String::new(), errors: self.log() }
@@ -136,7 +136,7 @@ async fn finish(
 ) -> StatusCode {
     let Some(answer) = api.under_way.lock().await.remove(&id) else { return StatusCode::NOT_FOUND };
     let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
-    // Whoever invoked may have given up.
+    // The invoker may be gone.
     answer.send(if outcome == "response" { Ok(body) } else { Err(body) }).ok();
     StatusCode::ACCEPTED
 }

@@ -1,4 +1,4 @@
-//! Random histories of calls, each answer of which a [`Model`] knows beforehand.
+//! Random histories of calls, whose answers a [`Model`] predicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::model::{Model, Query, sees};
 /// The namespaces of every tenant.
 const NAMESPACES: [&str; 3] = ["north", "south", "west"];
 
-/// Names that fold, sort and travel in interesting ways.
+/// Names that are interesting to fold, sort and encode.
 const NAMES: [&str; 24] = [
     "John Smith",
     "john smith",
@@ -65,7 +65,7 @@ const TEXTS: [(&str, [&str; 3]); 7] = [
     ("cover_photo", ["https://example.com/1.jpg", "x", "y"]),
 ];
 
-/// A call, with a choice in place of everything that is not known before the history runs.
+/// A call, with a random choice for everything that is only known while the history runs.
 #[derive(Clone, Debug)]
 pub struct Step {
     caller: Index,
@@ -163,12 +163,12 @@ fn query() -> impl Strategy<Value = Query> {
         })
 }
 
-/// What is known while a history runs.
+/// The state of a running history.
 struct World<'a> {
     gateways: &'a [App],
     callers: Vec<Caller>,
     tenants: BTreeMap<String, Model>,
-    /// Every id that ever was, with its tenant; the first is of no contact.
+    /// Every id that was used, with its tenant; the first belongs to no contact.
     ids: Vec<String>,
     /// What was created with an idempotency key: what its request asked for, and what it was answered.
     created_once: BTreeMap<(String, u8), (Value, Contact)>,
@@ -177,7 +177,7 @@ struct World<'a> {
 /// Runs a history of two tenants with four callers each, and compares every answer with the model's.
 ///
 /// # Panics
-/// When one is another.
+/// When an answer differs.
 pub async fn run(gateways: &[App], steps: Vec<Step>) {
     let mut world = World {
         gateways,

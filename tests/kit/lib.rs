@@ -1,18 +1,18 @@
-//! What the black-box tests share: an API to call, contacts to call it with, and the plain model that its lists are held against.
+//! The test kit of the black-box tests: an API to call, contacts to send, and a simple model to compare lists with.
 //!
-//! Without further ado every [`App`] is the whole API in this process, on free ports, over an engine in memory. These environment
-//! variables send the same tests elsewhere:
+//! By default every [`App`] is the whole API in this process, on free ports, over an engine in memory. These environment variables
+//! point the same tests at something else:
 //!
-//! - `TEST_DYNAMODB_ENDPOINT`: the API is still in this process, but over this engine, with tables of its own for each app.
-//! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one that answers there. Tests that need more than one key, a look inside or
-//!   contacts that nobody else changes are skipped, and say so.
-//! - `TEST_API_KEYS_TABLE` besides: its table of keys, in which each app makes a key for a tenant of its own; in the DynamoDB of the AWS
-//!   configuration, or in the one that `TEST_DYNAMODB_ENDPOINT` names. Now only tests that look inside are skipped. They expect
-//!   lists to show a change at once, as those of a local DynamoDB do.
+//! - `TEST_DYNAMODB_ENDPOINT`: the API is in this process, but uses this engine, with tables of its own for each app.
+//! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one at that URL. Tests that need more than one key, access to the inside or
+//!   contacts that nobody else changes are skipped, see [`skip`].
+//! - `TEST_API_KEYS_TABLE` in addition: that API's table of keys, in which each app creates a key for a tenant of its own. The table is
+//!   in the DynamoDB of the AWS configuration, or in the one that `TEST_DYNAMODB_ENDPOINT` names. Then only tests that look inside
+//!   are skipped. The tests expect lists to show a change at once, as with a local DynamoDB.
 //!
 //! `TEST_FUNCTIONS` names a folder of functions to test instead of those of this build, see [`binary`].
 //!
-//! `PROPTEST_CASES` raises the number of cases of every property.
+//! `PROPTEST_CASES` sets the number of cases of every property.
 
 mod answer;
 mod app;

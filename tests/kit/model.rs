@@ -1,4 +1,4 @@
-//! The API's contacts as plain values, with lists that are filtered, sorted and cut by nothing clever.
+//! The API's contacts as plain values, with lists that are filtered, sorted and cut in the simplest way.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -43,12 +43,12 @@ pub struct Query {
 }
 
 impl Model {
-    /// Takes over a contact, or the next version of one.
+    /// Stores a contact, or its next version.
     pub fn keep(&mut self, contact: Contact) {
         self.0.insert(contact.id(), contact);
     }
 
-    /// Forgets a contact.
+    /// Removes a contact.
     pub fn remove(&mut self, id: &str) -> Option<Contact> {
         self.0.remove(id)
     }
@@ -63,7 +63,7 @@ impl Model {
         self.0.values()
     }
 
-    /// All that a caller with these namespaces finds, in order, on whatever page it is.
+    /// All contacts that a caller with these namespaces finds, in order, on all pages.
     pub fn all(&self, query: &Query, namespaces: &[String]) -> Vec<Contact> {
         let mut found: Vec<Contact> =
             self.contacts().filter(|contact| sees(namespaces, contact) && matches(query, contact)).cloned().collect();

@@ -1,11 +1,11 @@
-//! Waiting for a condition, and for no time that would have to be guessed.
+//! Waiting for a condition instead of a guessed time.
 
 use std::time::{Duration, Instant};
 
-/// What never happens within this, does not happen.
+/// After this time a condition counts as never met.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Returns as soon as `condition` gives something.
+/// Returns as soon as `condition` returns a value.
 ///
 /// # Panics
 /// When it does not within a minute.

@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStdout, Command};
 use crate::caller::Caller;
 use crate::poll::eventually;
 
-/// The program, with what to call it with.
+/// The program with its arguments and environment.
 #[derive(Clone, Debug)]
 pub struct Program {
     file: &'static str,
@@ -28,7 +28,7 @@ pub struct Program {
 /// How a program ended.
 #[derive(Debug)]
 pub struct Finished {
-    /// Its exit code; nothing when a signal ended it.
+    /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     /// What it wrote to its standard output and was not read before.
     pub output: String,
@@ -99,7 +99,7 @@ impl Program {
         Program { open_files: Some(open_files), ..self }
     }
 
-    /// Runs it to its end.
+    /// Runs it until it ends.
     pub async fn run(self) -> Finished {
         let (child, output, errors) = self.start();
         finish(child, output, &errors).await
@@ -118,7 +118,7 @@ impl Program {
         Serving { ready, url, child, output, errors }
     }
 
-    /// Starts it and, this time after it has logged `text`, ends it as a failing machine does, whatever it is doing then.
+    /// Starts it and kills it with SIGKILL this time after it has logged `text`.
     ///
     /// # Panics
     /// When it does not log that within a minute.
@@ -176,13 +176,13 @@ impl Serving {
         self.child.id().expect("the process is there")
     }
 
-    /// Ends the process as a failing machine does: with SIGKILL.
+    /// Kills the process with SIGKILL, like a failing machine.
     pub async fn kill(mut self) -> Finished {
         self.child.start_kill().expect("the process is there");
         finish(self.child, self.output, &self.errors).await
     }
 
-    /// Sends it a signal that it can act on, such as `TERM`, and returns when it has ended.
+    /// Sends it a signal that it can handle, such as `TERM`, and returns when it has ended.
     pub async fn signal(self, signal: &str) -> Finished {
         let process = self.process();
         // A shell has this built in; there need not be such a program.

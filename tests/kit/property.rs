@@ -13,7 +13,7 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A runtime for a test that is not asynchronous itself.
+/// A runtime for a test that is not async.
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime can be made")
 }
@@ -41,7 +41,7 @@ pub fn holds_for_all<S: Strategy>(runtime: &Runtime, cases: u32, inputs: S, prop
     }
 }
 
-/// The way to the smallest input goes through hundreds of panics, of which only the last is worth a word.
+/// Shrinking an input causes hundreds of panics, of which only the last is reported.
 fn keep_panics_of_cases() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

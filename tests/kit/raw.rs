@@ -1,4 +1,4 @@
-//! HTTP/1.1 in the raw, for requests that no decent client sends.
+//! Raw HTTP/1.1, for requests that ordinary clients cannot send.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

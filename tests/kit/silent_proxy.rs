@@ -1,4 +1,4 @@
-//! A way to DynamoDB that forgets connections without telling either side, as happens while an instance is frozen.
+//! A proxy to DynamoDB that drops connections without telling either side, as happens while an instance is frozen.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -46,12 +46,12 @@ impl SilentProxy {
         SilentProxy { endpoint, generation, requests }
     }
 
-    /// From now on, whatever comes on the connections that are open goes nowhere. New ones work.
+    /// From now on, bytes on open connections are dropped. New connections work.
     pub fn silence(&self) {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
-    /// The requests since the last look.
+    /// The requests since the last call of this.
     pub fn take_requests(&self) -> Vec<Passed> {
         std::mem::take(&mut *self.requests.lock().expect("no test panics while it holds the lock"))
     }

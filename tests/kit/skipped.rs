@@ -1,5 +1,5 @@
-//! Tests that cannot run here: a missing browser, an API that runs elsewhere. The test harness knows only tests that passed and tests that
-//! failed, so what was skipped is written down beside it and reported by the last target of `cargo test`, `what_was_skipped`.
+//! Tests that cannot run here, for example without a browser. Rust's test harness only knows tests that pass and tests that fail, so skipped
+//! tests are recorded in a file. The last target of `cargo test`, `what_was_skipped`, reports them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
@@ -19,12 +19,12 @@ pub struct Skipped {
     pub test: String,
 }
 
-/// Notes that the running test is skipped, for the report at the end, and says so at once on the terminal. The harness would keep back
-/// what a passing test prints.
+/// Records that the running test is skipped, for the report at the end, and prints it at once. It writes to the standard error directly,
+/// because the harness hides the output of tests that pass.
 ///
 /// # Panics
 ///
-/// Panics when the note cannot be written: then the report would lack the test.
+/// When the note cannot be written, because the report would then lack the test.
 pub fn skip(reason: &str) {
     let binary = env::current_exe().ok().and_then(|path| Some(path.file_stem()?.to_str()?.to_owned())).unwrap_or_default();
     let binary = binary.rsplit_once('-').map_or(&*binary, |(name, _hash)| name);
@@ -36,11 +36,11 @@ pub fn skip(reason: &str) {
     notes.write_all(format!("{note}\n").as_bytes()).expect("the note can be written");
 }
 
-/// The tests that this run of `cargo test` skipped so far, each once. They are forgotten with that.
+/// Returns the tests that this run of `cargo test` has skipped so far, each once, and deletes their notes.
 ///
 /// # Panics
 ///
-/// Panics when the notes cannot be read.
+/// When the notes cannot be read.
 pub fn take_skipped() -> BTreeSet<Skipped> {
     let path = notes_path();
     let notes = match fs::read_to_string(&path) {
@@ -52,12 +52,12 @@ pub fn take_skipped() -> BTreeSet<Skipped> {
     notes.lines().map(|note| serde_json::from_str(note).expect("a note is what `skip` wrote")).collect()
 }
 
-/// A file beside the test binaries, of its own for each run: all binaries of a run have the same parent. On Linux the parent's start is
-/// in the name as well, because a container gives the same process numbers again and again.
+/// A file beside the test binaries, one for each run: all binaries of a run have the same parent process. On Linux the name also has the
+/// parent's start time, because containers reuse process ids.
 fn notes_path() -> PathBuf {
     let parent = parent_id();
     let status = fs::read_to_string(format!("/proc/{parent}/stat")).unwrap_or_default();
-    // The start is field 22. The second one is a name in parentheses, which can have spaces.
+    // The start time is field 22. The second field is a name in parentheses, which can contain spaces.
     let start = status.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)).unwrap_or("0").to_owned();
     let executable = env::current_exe().expect("a test knows its own file");
     executable.with_file_name(format!("skipped-tests-{parent}-{start}"))

@@ -125,7 +125,7 @@ async fn a_death_while_an_index_is_built_loses_nothing() {
     for milliseconds in [0, 5, 20, 50, 100, 200] {
         make_older(&data, &older_projection()).await;
         // However far it has come.
-        contacts().serve(&data).kill_after("has changed and is built anew", Duration::from_millis(milliseconds)).await;
+        contacts().serve(&data).kill_after("has changed and is rebuilt", Duration::from_millis(milliseconds)).await;
 
         let serving = serve(&data).await;
         let listed = serving.caller(None).list(LIST).await;
@@ -217,7 +217,7 @@ async fn a_damaged_database_is_one_sentence() {
         let refused = contacts().with(arguments).with(&["--data", folder.path().to_str().unwrap()]).run().await;
 
         let sentence = format!(
-            "The database {} is damaged: put a copy of its folder in its place, or move the folder away to begin with an empty one.\n",
+            "The database {} is damaged: restore its folder from a backup, or move the folder away to start with an empty one.\n",
             database.display()
         );
         assert_eq!((refused.code, refused.errors), (Some(3), sentence), "{arguments:?}");

@@ -124,7 +124,7 @@ async fn a_revoked_development_key_stays_revoked() {
     assert_ne!(fs::read_to_string(&file).unwrap(), revoked);
     assert_eq!(serving.caller(None).list("").await.total(), 0);
     let log = serving.signal("TERM").await.errors;
-    assert!(log.contains(&format!("The development key {id} is not valid any more")), "{log}");
+    assert!(log.contains(&format!("The development key {id} is no longer valid")), "{log}");
 }
 
 /// What `contacts keys list` shows of the keys in a DynamoDB: a line for each.

@@ -94,8 +94,8 @@ async fn a_port_in_use_is_one_sentence() {
     assert!(!data.exists());
     let engine = contacts().with(&["serve", "--port", "0", "--dynamodb-port", &port, "--memory"]).run().await;
 
-    insta::assert_snapshot!(sentence(&api).replace(&port, "<port>"), @"Port <port> cannot be used (Address already in use (os error 98)): choose another one with --port, 0 for any that is free.");
-    insta::assert_snapshot!(sentence(&engine).replace(&port, "<port>"), @"127.0.0.1:<port> cannot be used for DynamoDB (Address already in use (os error 98)): choose another port with --dynamodb-port, 0 for any that is free, or another address with --dynamodb-listen.");
+    insta::assert_snapshot!(sentence(&api).replace(&port, "<port>"), @"Port <port> cannot be used (Address already in use (os error 98)): choose another one with --port, 0 for any free port.");
+    insta::assert_snapshot!(sentence(&engine).replace(&port, "<port>"), @"127.0.0.1:<port> cannot be used for DynamoDB (Address already in use (os error 98)): choose another port with --dynamodb-port, 0 for any free port, or another address with --dynamodb-listen.");
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn a_folder_that_cannot_be_used_is_one_sentence() {
         (&used, "The data folder <data> is in use by another `contacts serve`."),
         (
             &garbage,
-            "The database <data>/contacts.db is damaged: put a copy of its folder in its place, or move the folder away to begin with an empty one.",
+            "The database <data>/contacts.db is damaged: restore its folder from a backup, or move the folder away to start with an empty one.",
         ),
     ] {
         let finished = contacts().serve(data).run().await;

@@ -1,4 +1,4 @@
-//! A data folder: made, locked, and looked through for damage before the engine opens the database in it.
+//! A data folder: created, locked, and checked for damage before the engine opens its database.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -15,18 +15,18 @@ use super::wal;
 /// The database in a data folder.
 const DATABASE: &str = "contacts.db";
 
-/// How large a database is looked through as a whole before it is opened, which takes 0.15 seconds for 100 MB. In a larger one,
-/// damage shows when it is read.
+/// The largest database that is checked as a whole before it is opened, which takes 0.15 seconds for 100 MB. In a larger one, damage
+/// shows when it is read.
 const LOOKED_THROUGH: u64 = 256 * 1024 * 1024;
 
-/// What to do when a data folder is not there.
+/// What to do when a data folder does not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Make it, and the folders above it.
+    /// Create it and its parents.
     MakeAll,
-    /// Make it in a folder that is there.
+    /// Create it in an existing folder.
     MakeOne,
-    /// Fail: there is nothing to be read in a new one.
+    /// Fail: a new folder has nothing to read.
     Fail,
 }
 
@@ -34,7 +34,7 @@ pub enum Missing {
 pub(super) struct Folder {
     pub(super) database: Database,
     pub(super) file: PathBuf,
-    /// Nobody else opens the folder for as long as this lives.
+    /// No other process opens the folder while this lives.
     pub(super) lock: File,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Folder {
 pub(super) fn open(folder: &Path, missing: Missing) -> Result<Folder, EngineError> {
     let file = folder.join(DATABASE);
     let failed = |source| EngineError::Folder { folder: folder.to_owned(), source };
-    // Contacts are personal data: a new folder is its owner's alone.
+    // Contacts are personal data: only its owner can read a new folder.
     match (missing, fs::metadata(folder)) {
         (Missing::Fail, _) => {
             if !file.try_exists().map_err(failed)? {
@@ -74,7 +74,7 @@ pub(super) fn open(folder: &Path, missing: Missing) -> Result<Folder, EngineErro
     Ok(Folder { database, file, lock })
 }
 
-/// Locks a folder. The engine itself would let two processes open it, and each would go by what it remembers.
+/// Locks a folder. The engine itself would let two processes open it, each with its own cache.
 fn lock(folder: &Path) -> Result<File, EngineError> {
     let failed = |source| EngineError::Folder { folder: folder.to_owned(), source };
     let lock = File::options().create(true).append(true).open(folder.join("lock")).map_err(failed)?;
@@ -85,7 +85,7 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
     }
 }
 
-/// Looks for damage that would otherwise show in the middle of a call.
+/// Checks for damage that would otherwise show during a call.
 fn look_through(file: &Path) -> Result<(), EngineError> {
     let Ok(found) = fs::metadata(file) else { return Ok(()) };
     let checked = Connection::open(file).and_then(|connection| {

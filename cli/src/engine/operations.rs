@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::runtime::Handle;
 
-/// What `X-Amz-Target` has in front of an operation's name.
+/// The prefix of an operation's name in `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// What marks the text of an error that serde only carries: DynamoDB calls it a validation error.
@@ -22,13 +22,13 @@ const VALIDATION_MARK: &str = "VALIDATION";
 #[derive(Clone)]
 pub struct Operations {
     database: Arc<RwLock<Option<Database>>>,
-    /// Where an operation runs: SQLite holds up the thread that asks.
+    /// Where operations run: SQLite blocks the calling thread.
     runtime: Handle,
     /// The file that the database is in.
     file: Option<PathBuf>,
 }
 
-/// What DynamoDB says to a request.
+/// DynamoDB's answer to a request.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -53,7 +53,7 @@ impl Operations {
     pub async fn perform(&self, target: &str, body: impl AsRef<[u8]> + Send + 'static) -> Option<Answer> {
         let operation = target.strip_prefix(TARGET_PREFIX).unwrap_or(target).to_owned();
         let operations = self.clone();
-        // An error says that the engine's runtime is gone, or has given up waiting for the operation.
+        // An error means that the engine's runtime is gone, or has stopped waiting for the operation.
         self.runtime.spawn(async move { operations.perform_here(&operation, body.as_ref()) }).await.ok()?
     }
 
@@ -84,10 +84,10 @@ impl Operations {
         })
     }
 
-    /// Says that the database is damaged, in a way that the SDK does not take for a passing failure.
+    /// Reports that the database is damaged, as an error that the SDK does not retry.
     fn damaged(&self) -> Answer {
         let file = self.file.as_ref().map_or_else(|| "in memory".into(), |file| file.display().to_string());
-        tracing::error!("The database {file} is damaged: stop this program and put a copy of its folder in its place.");
+        tracing::error!("The database {file} is damaged: stop this program and restore its folder from a backup.");
         refusal("com.amazonaws.dynamodb.v20120810#DatabaseDamaged", &format!("the database {file} is damaged"))
     }
 }
@@ -159,7 +159,7 @@ fn malformed(error: &serde_json::Error) -> DynoxideError {
     }
 }
 
-/// Whether SQLite says that what it reads is no sound database.
+/// Whether SQLite reports a damaged database.
 pub(super) fn is_damage(error: &DynoxideError) -> bool {
     let text = error.to_string();
     ["database disk image is malformed", "file is not a database", "malformed database schema"]

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 
 use super::operations::Operations;
 
-/// The URL of requests that go to no address.
+/// The URL of requests that do not use the network.
 const NO_ADDRESS: &str = "http://engine.internal";
 
 /// The header that names an operation.
@@ -67,7 +67,7 @@ impl HttpConnector for OverSocket {
         let socket = self.0.clone();
         HttpConnectorFuture::new(async move {
             let broken = |error: hyper::Error| ConnectorError::io(error.into());
-            // A connection costs microseconds here: one for each request need not be kept alive.
+            // A connection costs microseconds here, so none is kept alive.
             let stream = UnixStream::connect(&socket).await.map_err(|error| ConnectorError::io(error.into()))?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;

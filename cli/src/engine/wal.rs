@@ -1,6 +1,6 @@
 //! Whether SQLite's write-ahead log ends in the middle of a change.
 //!
-//! SQLite leaves such an end out without a word: behind a crash it is a change that was never acknowledged. The format is
+//! SQLite ignores such an end silently: after a crash it is a change that was never acknowledged. The format is
 //! documented at <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::fs::File;
@@ -13,7 +13,7 @@ const FRAME_HEADER: usize = 24;
 /// The magic number of a log whose checksums are made of little-endian words; one more means big-endian words.
 const MAGIC: u32 = 0x377f_0682;
 
-/// How many bytes behind the last complete change belong to one that is not complete; nothing when there are none.
+/// How many bytes after the last complete change belong to an incomplete one; `None` when there are none.
 pub(super) fn incomplete(database: &Path) -> io::Result<Option<u64>> {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
@@ -46,7 +46,7 @@ fn incomplete_end(mut log: impl Read) -> io::Result<Option<u64>> {
     let mut behind_last_change = 0;
     loop {
         let length = fill(&mut log, &mut frame)?;
-        // Frames with other salts are left from before the log was begun anew.
+        // Frames with other salts are from before the log was restarted.
         let is_older = length >= 16 && frame[8..16] != header[16..24];
         if length == 0 || is_older {
             return Ok((behind_last_change > 0).then_some(behind_last_change));
@@ -60,7 +60,7 @@ fn incomplete_end(mut log: impl Read) -> io::Result<Option<u64>> {
         if sum.values != (word(&frame, 16), word(&frame, 20)) {
             return Ok(Some(behind_last_change));
         }
-        // The last frame of a change has the database's size behind it.
+        // The last frame of a change has the database's size in its header.
         if word(&frame, 4) > 0 {
             behind_last_change = 0;
         }

@@ -1,10 +1,10 @@
-//! Escapes what a request's target must not have, and some clients send all the same.
+//! Escapes bytes that a request's target must not have but some clients send.
 //!
-//! Browsers and `curl -g` send `"`, `<` or `>` in a query as they are. API Gateway takes such a request, `http::Uri` does not. So
-//! these bytes are percent-encoded before the HTTP parser sees them, which changes nothing for whoever decodes the target.
+//! Browsers and `curl -g` send `"`, `<` or `>` in a query as they are. API Gateway accepts such a request, `http::Uri` does not. So
+//! these bytes are percent-encoded before the HTTP parser sees them. The decoded target stays the same.
 
-/// Follows the bytes of a connection, as far as it takes to know which are a request's target. The HTTP parser behind it checks
-/// them: what is not HTTP goes through as it is.
+/// Tracks a connection's bytes far enough to know which belong to a request's target. The HTTP parser behind it checks them, so
+/// bytes that are not HTTP pass unchanged.
 #[derive(Debug, Default)]
 pub(super) struct Escaper {
     state: State,
@@ -28,7 +28,7 @@ enum State {
     Rest,
 }
 
-/// How much of a header is kept: enough for any length that somebody means.
+/// How much of a header is kept: enough for any sensible length.
 const KEPT: usize = 64;
 
 impl Escaper {
@@ -60,7 +60,7 @@ impl Escaper {
     }
 }
 
-/// Goes over one byte of a head.
+/// Processes one byte of a head.
 fn advance(state: &mut State, byte: u8) {
     match (&mut *state, byte) {
         (State::Method, b' ') => *state = State::Target,
@@ -100,7 +100,7 @@ fn framing(line: &[u8]) -> Framing {
         return Framing::None;
     }
     let length = str::from_utf8(value.trim_ascii()).ok().and_then(|length| length.parse().ok());
-    // What may have been cut says nothing.
+    // A truncated header is not used.
     length.filter(|_| line.len() < KEPT).map_or(Framing::Unknown, Framing::Length)
 }
 
