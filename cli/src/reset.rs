@@ -1,6 +1,6 @@
-//! `contacts reset`: lets every instance load a tenant's contacts anew.
+//! `contacts reset`: makes every instance load a tenant's contacts again.
 //!
-//! Lists follow the stamps of changes. Whoever changes contacts without stamping them, with a restore from a backup or a script, ends with
+//! Lists follow the stamps of changes. After contacts were changed without new stamps, by a restore from a backup or by a script, run
 //! this command.
 
 use std::path::PathBuf;
@@ -23,11 +23,11 @@ pub struct Options {
     #[arg(long, value_parser = keys::tenant)]
     pub tenant: String,
 
-    /// The contacts are older than they were, as after a restore: readers of the change feed start again too
+    /// The contacts are older than before, as after a restore: readers of the change feed start again too
     #[arg(long)]
     pub restored: bool,
 
-    /// Data folder, whether `contacts serve` is running on it or not
+    /// Data folder, even while `contacts serve` uses it
     #[arg(long, value_name = "DIR", default_value = ".contacts")]
     pub data: PathBuf,
 
@@ -40,13 +40,13 @@ pub struct Options {
     pub table: Option<String>,
 }
 
-/// Why the tenant was not reset. Each reads as one sentence.
+/// Why the tenant was not reset. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum ResetError {
     /// The local engine cannot be used.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Nobody is signed in to an account.
+    /// There are no credentials for an account.
     #[error("The table of contacts cannot be used: {0}.")]
     Account(#[from] AccountError),
     /// DynamoDB refuses, or does not answer.
@@ -59,7 +59,7 @@ pub enum ResetError {
     },
 }
 
-/// Writes the tenant's reset mark, and returns what to say.
+/// Writes the tenant's reset mark, and returns the message to print.
 ///
 /// # Errors
 /// When the table cannot be reached.
