@@ -208,7 +208,7 @@ impl KeyRing {
         }
     }
 
-    /// Answers `call`, and looks a key up again meanwhile. The call waits for that only for [`REFRESH_GRACE`]; when it comes to
+    /// Answers `call`, and looks a key up again meanwhile. The call waits for that only for a short grace; when it comes to
     /// nothing, what is remembered holds for its minute, and the first call after that waits.
     pub async fn beside<T>(&self, again: Option<Again>, call: impl Future<Output = T>) -> T {
         let Some(Again { hash, now }) = again else { return call.await };
