@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::timestamp::Timestamp;
 
 /// How long a tombstone is kept for the lists' sake.
-pub const TOMBSTONE_LIFE_SECONDS: i64 = 24 * 60 * 60;
+pub const TOMBSTONE_LIFE_SECONDS: i64 = 30 * 24 * 60 * 60;
 
 /// What `If-Match` asks of the contact before it is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]

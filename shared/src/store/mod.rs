@@ -55,7 +55,7 @@ pub struct Store {
 pub enum Stored {
     /// A contact.
     Contact(Box<Contact>),
-    /// What a deleted contact leaves for a day.
+    /// What a deleted contact leaves for 30 days.
     Tombstone {
         /// The contact that was deleted.
         id: ObjectId,
