@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 use shared::clock;
-use shared::contact::{User, UserType};
 use shared::error::Error;
 use shared::timestamp::Timestamp;
+use shared::user::{User, UserType};
 use tokio::task::JoinHandle;
 use tokio::time;
 

@@ -9,9 +9,9 @@ use aws_sdk_dynamodb::Client;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord, TENANT_RULE, is_tenant};
 use shared::clock;
-use shared::contact::{User, UserType};
 use shared::object_id;
 use shared::timestamp::Timestamp;
+use shared::user::{User, UserType};
 
 use crate::account::{self, AccountError};
 use crate::database::Database;

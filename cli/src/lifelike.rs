@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use lifelike::{People, Person, Random};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use shared::contact::{Contact, JsonObject, User, UserType};
+use shared::contact::Contact;
+use shared::json_object::JsonObject;
 use shared::object_id::ObjectId;
+use shared::text_field::TextField;
 use shared::timestamp::Timestamp;
+use shared::user::{User, UserType};
 
 /// The contacts of a company, in the order in which they were created.
 #[derive(Clone, Debug)]
@@ -33,12 +36,16 @@ impl Lifelike {
             creator: creator(random.pick(&CREATORS)),
             editor: None,
             name: person.name,
-            local_name: person.local_name,
-            phone1: person.phone1,
-            phone2: person.phone2,
-            email: person.email,
-            title: person.title,
-            extra_info: random.chance(20).then(|| extra_info(&mut random)),
+            texts: [
+                (TextField::LocalName, person.local_name),
+                (TextField::Phone1, person.phone1),
+                (TextField::Phone2, person.phone2),
+                (TextField::Email, person.email),
+                (TextField::Title, person.title),
+                (TextField::ExtraInfo, random.chance(20).then(|| extra_info(&mut random))),
+            ]
+            .into_iter()
+            .collect(),
             disabled: person.disabled,
             media: random
                 .chance(4)

@@ -10,13 +10,13 @@ use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 use shared::body::ContactBody;
 use shared::caller::Caller;
 use shared::clock;
-use shared::contact::{Contact, User, UserType};
 use shared::error::Error;
 use shared::handling::Handling;
 use shared::meter::Meter;
 use shared::object_id::ObjectId;
 use shared::store::Store;
 use shared::timestamp::Timestamp;
+use shared::user::{User, UserType};
 
 use crate::database::Database;
 use crate::engine::{EngineError, Missing};
@@ -94,7 +94,7 @@ pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) 
         let id: ObjectId = id.parse().map_err(|_| Error::Internal("a sample's id is no ObjectId".into()))?;
         if store.get(&meter, &caller.tenant, id).await?.is_none() {
             let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::strict())?;
-            let contact = Contact::new(body, &caller, id, now)?;
+            let contact = body.into_contact(&caller, id, now)?;
             store.import(&caller.tenant, &[contact], clock::now).await?;
         }
     }

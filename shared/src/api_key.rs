@@ -22,12 +22,12 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::caller::Caller;
-use crate::contact::User;
 use crate::error::Error;
 use crate::hex::hex;
 use crate::meter::Meter;
 use crate::store::classify;
 use crate::timestamp::Timestamp;
+use crate::user::User;
 
 /// How long a key's record is believed, in milliseconds: a revocation takes effect within that.
 const KNOWN_MILLIS: i64 = 60_000;

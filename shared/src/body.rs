@@ -1,15 +1,21 @@
 //! Request bodies: from bytes to fields of which each keeps its rule, or to a sentence about each that does not.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod given;
+mod malformed;
+mod members;
 
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
-use serde_json::value::RawValue;
+pub use given::Given;
+use members::Members;
 
-use crate::contact::{JsonObject, User, UserType, has_lone_surrogate};
-use crate::email;
-use crate::error::{Error, Violations};
-use crate::handling::{Handling, MAXIMUM_NAMES};
+use crate::caller::Caller;
+use crate::contact::Contact;
+use crate::error::Error;
+use crate::handling::Handling;
+use crate::json_object::JsonObject;
+use crate::object_id::ObjectId;
+use crate::text_field::{Rule, TextField, Texts};
+use crate::timestamp::Timestamp;
+use crate::user::User;
 
 /// The largest request body, in bytes.
 pub const MAXIMUM_BYTES: usize = 256 * 1024;
@@ -17,73 +23,14 @@ pub const MAXIMUM_BYTES: usize = 256 * 1024;
 /// The largest `integration_meta`, in bytes of its JSON text without white space between tokens.
 pub const MAXIMUM_META_BYTES: usize = 64 * 1024;
 
-/// The longest name of a user's further member, in bytes: DynamoDB takes no longer one.
-/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
-const MAXIMUM_MEMBER_NAME_BYTES: usize = 65_535;
-
-/// Half of a surrogate pair is in no Unicode text, though JSON can write it.
-const LONE_SURROGATE: &str = "must not hold half of a surrogate pair, such as \\ud800";
-
-/// What a body says of a field.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Given<T> {
-    /// Nothing: the body has no such member.
-    Nothing,
-    /// `null`.
-    Null,
-    /// A value, which keeps the field's rule.
-    Value(T),
-}
-
-impl<T> Given<T> {
-    /// The value, if there is one: in a create body `null` means not given.
-    pub fn value(self) -> Option<T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Nothing | Self::Null => None,
-        }
-    }
-
-    /// The same with a reference to the value.
-    pub fn as_ref(&self) -> Given<&T> {
-        match self {
-            Self::Nothing => Given::Nothing,
-            Self::Null => Given::Null,
-            Self::Value(value) => Given::Value(value),
-        }
-    }
-
-    /// The same with the value changed.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Given<U> {
-        match self {
-            Self::Nothing => Given::Nothing,
-            Self::Null => Given::Null,
-            Self::Value(value) => Given::Value(change(value)),
-        }
-    }
-
-    fn and_then<U>(self, read: impl FnOnce(T) -> Given<U>) -> Given<U> {
-        match self {
-            Self::Nothing => Given::Nothing,
-            Self::Null => Given::Null,
-            Self::Value(value) => read(value),
-        }
-    }
-}
-
 /// The fields that a body can set, each checked against its rule in the contract's table.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "each is the contact's field of that name")]
+#[expect(missing_docs, reason = "each is the contact's member of that name")]
 pub struct ContactBody {
     pub creator: Given<User>,
     pub editor: Given<User>,
     pub name: Given<String>,
-    pub local_name: Given<String>,
-    pub phone1: Given<String>,
-    pub phone2: Given<String>,
-    pub email: Given<String>,
-    pub title: Given<String>,
-    pub extra_info: Given<String>,
+    pub texts: Texts<Given<String>>,
     pub disabled: Given<bool>,
     pub media: Given<Vec<String>>,
     pub cover_photo: Given<String>,
@@ -128,15 +75,10 @@ impl ContactBody {
             creator: members.of_every_contact("creator", purpose, |members, name| members.user(name)),
             editor: members.user("editor"),
             name: members.of_every_contact("name", purpose, Members::name),
-            local_name: members.text("local_name", 1_000),
-            title: members.text("title", 1_000),
-            phone1: members.text("phone1", 100),
-            phone2: members.text("phone2", 100),
-            email: members.email("email"),
-            extra_info: members.text("extra_info", 10_000),
+            texts: texts(&mut members),
             disabled: members.typed("disabled", "must be true or false"),
             media: members.media("media"),
-            cover_photo: members.text("cover_photo", 2_048),
+            cover_photo: members.text("cover_photo", Rule::AtMost(2_048)),
             integration_meta: members.meta("integration_meta"),
             company_namespace: members.of_every_contact("company_namespace", purpose, Members::namespaces),
         };
@@ -146,229 +88,54 @@ impl ContactBody {
         members.finish(handling)?;
         Ok(body)
     }
-}
 
-/// The members of a JSON object that nobody has taken yet, each still as its text, and what was wrong with those taken. Of two members
-/// with one name the last counts.
-struct Members {
-    left: BTreeMap<String, Box<RawValue>>,
-    violations: Violations,
-    /// Members inside of others that the contact does not keep.
-    not_kept: Vec<String>,
-}
-
-impl Members {
-    fn of(body: &[u8]) -> Result<Self, Error> {
-        if body.len() > MAXIMUM_BYTES {
-            return Err(Error::BodyTooLarge);
-        }
-        // Members stay text here, so that one that nobody asks for can hold anything, however deep.
-        let left = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(why_no_object(body, &error)))?;
-        Ok(Self { left, violations: Violations::default(), not_kept: Vec::new() })
-    }
-
-    /// Ends the reading: what nobody took is unknown, and is ignored or refused as `handling` says.
-    fn finish(mut self, handling: &Handling) -> Result<(), Error> {
-        let unknown = self.left.into_keys().take(MAXIMUM_NAMES);
-        if handling.is_strict() {
-            unknown.for_each(|name| self.violations.add(name, "is not a field of a client contact"));
-            self.not_kept.iter().take(MAXIMUM_NAMES).for_each(|name| self.violations.add(name, "must be a string"));
-        } else {
-            handling.ignore_members(unknown.chain(self.not_kept));
-        }
-        self.violations.refuse(Error::InvalidField)
-    }
-
-    /// Takes a member that every contact has: an update cannot clear it, and a create must give `name`, for which there is no default.
-    fn of_every_contact<T>(
-        &mut self,
-        name: &'static str,
-        purpose: Purpose,
-        take: impl FnOnce(&mut Self, &'static str) -> Given<T>,
-    ) -> Given<T> {
-        let is_present = self.left.contains_key(name);
-        match (take(self, name), purpose) {
-            (Given::Null, Purpose::Update) => self.refused(name, "must not be null: every contact has one"),
-            (Given::Null, Purpose::Create) if name == "name" => self.refused(name, "is required"),
-            (Given::Nothing, Purpose::Create) if name == "name" && !is_present => self.refused(name, "is required"),
-            (given, _) => given,
-        }
-    }
-
-    /// Takes a member as the type that its rule asks for.
-    fn typed<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
-        self.read(name, rule, rule)
-    }
-
-    /// Takes a member that is text or holds some.
-    fn textual<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
-        self.read(name, rule, LONE_SURROGATE)
-    }
-
-    fn read<T: DeserializeOwned>(&mut self, name: &str, rule: &str, lone_surrogate: &str) -> Given<T> {
-        match self.left.remove(name) {
-            None => Given::Nothing,
-            Some(raw) if raw.get() == "null" => Given::Null,
-            Some(raw) => match serde_json::from_str(raw.get()) {
-                Ok(value) => Given::Value(value),
-                Err(error) => {
-                    let is_lone_surrogate = error.classify() == Category::Syntax && has_lone_surrogate(raw.get());
-                    self.refused(name, if is_lone_surrogate { lone_surrogate } else { rule })
-                }
-            },
-        }
-    }
-
-    /// Notes that a member breaks a rule.
-    fn refused<T>(&mut self, name: impl AsRef<str>, reason: impl Into<String>) -> Given<T> {
-        self.violations.add(name, reason);
-        Given::Nothing
-    }
-
-    /// Holds a value, if there is one, against a further rule.
-    fn checked<T>(&mut self, name: &str, given: Given<T>, rule: &str, keeps: impl FnOnce(&T) -> bool) -> Given<T> {
-        given.and_then(|value| if keeps(&value) { Given::Value(value) } else { self.refused(name, rule) })
-    }
-
-    fn string(&mut self, name: &str) -> Given<String> {
-        self.textual(name, "must be a string")
-    }
-
-    fn integer(&mut self, name: &str) -> Given<serde_json::Number> {
-        let rule = "must be an integer";
-        let number = self.typed::<serde_json::Number>(name, rule);
-        self.checked(name, number, rule, |number| {
-            number.is_i64() || number.is_u64() || number.as_f64().is_some_and(|value| value.fract() == 0.0)
+    /// The contact that `caller` creates at `now` with these fields, and the defaults where the body is silent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NamespaceNotAllowed`] when the body names a namespace that the caller may not use.
+    pub fn into_contact(self, caller: &Caller, id: ObjectId, now: Timestamp) -> Result<Contact, Error> {
+        let company_namespace =
+            self.company_namespace.value().unwrap_or_else(|| caller.namespaces.first().cloned().into_iter().collect());
+        caller.may_change_namespaces(&[], &company_namespace)?;
+        Ok(Contact {
+            id,
+            creator: self.creator.value().unwrap_or_else(|| caller.user.clone()),
+            editor: self.editor.value(),
+            name: self.name.value().ok_or_else(|| Error::invalid_field("name", "is required"))?,
+            texts: self.texts.map(Given::value),
+            disabled: self.disabled.value().unwrap_or_default(),
+            media: self.media.value(),
+            cover_photo: self.cover_photo.value(),
+            integration_meta: self.integration_meta.value(),
+            company_namespace,
+            created_at: now,
+            updated_at: now,
+            version: 0,
         })
     }
-
-    fn text(&mut self, name: &str, maximum: usize) -> Given<String> {
-        let text = self.string(name);
-        let rule = format!("must be at most {} characters", grouped(maximum));
-        self.checked(name, text, &rule, |text| text.chars().count() <= maximum)
-    }
-
-    fn name(&mut self, name: &str) -> Given<String> {
-        let text = self.text(name, 1_000);
-        self.checked(name, text, "must not be empty", |text| !text.trim().is_empty())
-    }
-
-    fn email(&mut self, name: &str) -> Given<String> {
-        let address = self.string(name);
-        let rule = "must be empty or an e-mail address of at most 254 characters, such as john.smith@example.com";
-        // Forms send a field that nobody filled in as an empty text.
-        self.checked(name, address, rule, |address| address.is_empty() || email::is_mailbox(address))
-    }
-
-    fn media(&mut self, name: &str) -> Given<Vec<String>> {
-        let rule = "must be an array of at most 100 strings of at most 2,048 characters";
-        let media = self.textual::<Vec<String>>(name, rule);
-        self.checked(name, media, rule, |media| media.len() <= 100 && media.iter().all(|entry| entry.chars().count() <= 2_048))
-    }
-
-    fn namespaces(&mut self, name: &str) -> Given<Vec<String>> {
-        let rule = "must be an array of 1 to 100 distinct, non-empty strings";
-        let namespaces = self.textual::<Vec<String>>(name, rule);
-        self.checked(name, namespaces, rule, |namespaces| {
-            let distinct: BTreeSet<_> = namespaces.iter().collect();
-            (1..=100).contains(&namespaces.len())
-                && distinct.len() == namespaces.len()
-                && namespaces.iter().all(|namespace| !namespace.is_empty())
-        })
-    }
-
-    fn meta(&mut self, name: &str) -> Given<JsonObject> {
-        let raw = self.typed::<Box<RawValue>>(name, "must be a JSON object");
-        let object = raw.and_then(|raw| match JsonObject::parse(&raw) {
-            Ok(object) => Given::Value(object),
-            Err(why) => self.refused(name, why.to_string()),
-        });
-        self.checked(name, object, "must be at most 64 KiB of JSON", |object| object.raw().get().len() <= MAXIMUM_META_BYTES)
-    }
-
-    fn user(&mut self, field: &str) -> Given<User> {
-        // Its members stay text too: what a user does not keep can hold anything.
-        let members = self.typed::<BTreeMap<String, Box<RawValue>>>(field, "must be an object with the strings _id and type");
-        members.and_then(|members| self.user_of(field, members).map_or(Given::Nothing, Given::Value))
-    }
-
-    /// A user from its members, unless one of them is wrong. Further strings are kept; whatever else there is, is not.
-    fn user_of(&mut self, field: &str, members: BTreeMap<String, Box<RawValue>>) -> Option<User> {
-        let mut own = Self { left: members, violations: Violations::default(), not_kept: Vec::new() };
-        let id = own.string("_id").value();
-        let username = own.string("username").value();
-        let name = own.string("name").value();
-        let kind = own.string("type").value();
-        for (member, value) in [("_id", &id), ("type", &kind)] {
-            if value.is_none() {
-                own.violations.add(member, "is required");
-            }
-        }
-        let kind = kind.and_then(|kind| {
-            let known = UserType::ALL.iter().find_map(|(name, known)| (*name == kind).then_some(*known));
-            known.or_else(|| own.refused("type", "must be one of admin, rep, client").value())
-        });
-        let mut others = BTreeMap::new();
-        for member in own.left.keys().cloned().collect::<Vec<_>>() {
-            let is_text = own.left[&member].get().starts_with('"');
-            if member.len() > MAXIMUM_MEMBER_NAME_BYTES {
-                own.violations.add(member, "must have a name of at most 65,535 bytes");
-            } else if is_text {
-                if let Given::Value(text) = own.string(&member) {
-                    others.insert(member, text);
-                }
-            } else if own.left[&member].get() != "null" {
-                self.not_kept.push(format!("{field}.{member}"));
-            }
-        }
-        let is_right = own.violations.is_empty();
-        self.violations.add_within(field, own.violations);
-        Some(User { id: id?, username, name, kind: kind?, others }).filter(|_| is_right)
-    }
 }
 
-/// Why a body is no JSON object, as the rest of a sentence about it.
-fn why_no_object(body: &[u8], error: &serde_json::Error) -> String {
-    let must = "must be a JSON object";
-    let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
-    let place = || format!("line {}, column {}", error.line(), column(body, error));
-    match (error.classify(), start) {
-        (_, None) => format!("{must}, and is empty"),
-        (Category::Data, Some(b'[')) => format!("{must}, not an array"),
-        (Category::Data, Some(b'"')) => format!("{must}, not a string"),
-        (Category::Data, Some(b't' | b'f')) => format!("{must}, not a boolean"),
-        (Category::Data, Some(b'n')) => format!("{must}, not null"),
-        (Category::Data, Some(_)) => format!("{must}, not a number"),
-        (Category::Eof, Some(_)) => format!("{must}: its JSON ends too early, at {}", place()),
-        (Category::Syntax | Category::Io, Some(_)) => {
-            let text = error.to_string();
-            let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
-            format!("{must}: its JSON is malformed at {}: {what}", place())
-        }
+/// Reads the optional texts. The documentation has `title` beside `local_name`, so what is wrong with it is named there.
+fn texts(members: &mut Members) -> Texts<Given<String>> {
+    let mut fields = TextField::ALL;
+    fields.sort_by_key(|field| !matches!(field, TextField::LocalName | TextField::Title));
+    let mut texts = Texts::from_fn(|_| Given::Nothing);
+    for field in fields {
+        texts[field] = members.text(field.name(), field.rule());
     }
-}
-
-/// The column of an error in characters, counted from 1; the error counts bytes.
-fn column(body: &[u8], error: &serde_json::Error) -> usize {
-    let line = body.split(|byte| *byte == b'\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let before = &line[..error.column().min(line.len())];
-    String::from_utf8_lossy(before).chars().count().max(1)
-}
-
-/// A number as prose writes it: `10,000`.
-fn grouped(number: usize) -> String {
-    match number {
-        0..1_000 => number.to_string(),
-        _ => format!("{},{:03}", grouped(number / 1_000), number % 1_000),
-    }
+    texts
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::contact::ContactJson;
 
     const EMAIL: &str = "email must be empty or an e-mail address of at most 254 characters, such as john.smith@example.com";
 
@@ -435,6 +202,44 @@ mod tests {
             body[member] = value;
             assert_eq!(refusal(&body.to_string()), sentence);
         }
+    }
+
+    #[test]
+    fn the_reference_has_the_declared_fields_and_bounds() {
+        let reference = include_str!("../../docs/api.md");
+        let table = reference.split("## A contact\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let mut documented = BTreeMap::new();
+        for row in table.lines().skip(2) {
+            let cells: Vec<&str> = row.split('|').collect();
+            documented.extend(cells[1].split('`').skip(1).step_by(2).map(|name| (name.to_owned(), cells[4])));
+        }
+
+        let answer = serde_json::to_value(ContactJson(&Contact::full())).unwrap();
+        let fields: BTreeSet<&String> = answer.as_object().unwrap().keys().collect();
+        let missing: Vec<_> = fields.iter().filter(|field| !documented.contains_key(**field)).collect();
+        assert!(missing.is_empty(), "docs/api.md does not list {missing:?}");
+        let unknown: Vec<_> = documented.keys().filter(|field| !fields.contains(field)).collect();
+        assert!(unknown.is_empty(), "docs/api.md lists {unknown:?}, which no contact has");
+        for field in TextField::ALL {
+            let rule = match field.rule() {
+                Rule::AtMost(maximum) => {
+                    let refusal = refusal(&json!({"name": "John", field.name(): "x".repeat(maximum + 1)}).to_string());
+                    refusal.strip_prefix(&format!("{} must be ", field.name())).unwrap().to_owned()
+                }
+                Rule::Mailbox => "at most 254 characters".to_owned(),
+            };
+            assert!(documented[field.name()].contains(&rule), "docs/api.md does not say of {} that it has {rule}", field.name());
+        }
+    }
+
+    #[test]
+    fn the_reference_lists_what_lists_sort_by() {
+        let reference = include_str!("../../docs/api.md");
+        let list = reference.lines().find_map(|line| line.strip_prefix("Sortable: ")).unwrap();
+
+        let documented: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+
+        assert_eq!(documented, index::query::SortField::ALL.map(|(name, _)| name));
     }
 
     #[test]
@@ -572,11 +377,11 @@ mod tests {
     #[test]
     fn null_is_nothing_in_a_create_and_clears_in_an_update() {
         let body = r#"{"name":"John","email":null,"editor":null,"disabled":null,"creator":null,"company_namespace":null}"#;
-        assert_eq!(create(body).unwrap().email.value(), None);
+        assert_eq!(create(body).unwrap().texts[TextField::Email].clone().value(), None);
 
         let body = r#"{"name":"John","email":null}"#;
-        assert_eq!(update(body).unwrap().email, Given::Null);
-        assert_eq!(update("{}").unwrap().email, Given::Nothing);
+        assert_eq!(update(body).unwrap().texts[TextField::Email], Given::Null);
+        assert_eq!(update("{}").unwrap().texts[TextField::Email], Given::Nothing);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Who makes a call, and what of the contacts is in their reach.
 
-use crate::contact::{Contact, User};
+use crate::contact::Contact;
 use crate::error::Error;
+use crate::user::User;
 
 /// The caller of a request, as the API key says.
 #[derive(Clone, Debug, PartialEq)]

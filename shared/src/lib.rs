@@ -20,6 +20,7 @@ pub mod function;
 pub mod handling;
 mod headers;
 mod hex;
+pub mod json_object;
 pub mod listing;
 pub mod log;
 pub mod meter;
@@ -27,6 +28,8 @@ pub mod object_id;
 mod parameters;
 mod query_string;
 pub mod store;
+pub mod text_field;
+pub mod user;
 
 pub use environment::StartError;
 pub use headers::{if_match, if_none_match};

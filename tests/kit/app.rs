@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 use shared::aws::aws_client;
 use shared::clock;
-use shared::contact::{User, UserType};
 use shared::listing::ListConfig;
 use shared::object_id;
+use shared::user::{User, UserType};
 
 use crate::caller::Caller;
 use crate::skipped::skip;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// The members that a contact can have in an answer.
-const MEMBERS: [&str; 18] = [
+const MEMBERS: &[&str] = &[
     "_id",
     "creator",
     "editor",

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
+mod tombstones;
 mod writes;
 
 use std::collections::{BTreeMap, HashMap};
@@ -87,7 +88,7 @@ fn stranger() -> Caller {
 async fn create(app: &App, name: &str) -> Contact {
     let body = ContactBody::for_create(json!({"name": name}).to_string().as_bytes(), &Handling::default()).unwrap();
     let now = clock::now();
-    let contact = Contact::new(body, &caller(), object_id::generate(now), now).unwrap();
+    let contact = body.into_contact(&caller(), object_id::generate(now), now).unwrap();
     app.store.create(&Meter::default(), "local", contact).await.unwrap()
 }
 

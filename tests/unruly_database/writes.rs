@@ -5,6 +5,7 @@ use super::*;
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::http::HeaderMap as RequestHeaders;
 use shared::store::{Creation, IdempotencyKey, Store};
+use shared::text_field::TextField;
 
 /// The contacts, reached through `trouble`.
 async fn store(database: &Database, trouble: &Arc<Trouble>) -> Store {
@@ -24,7 +25,7 @@ async fn update(store: &Store, id: ObjectId, fields: Value, precondition: &Preco
 fn new_contact() -> Contact {
     let body = ContactBody::for_create(br#"{"name": "created"}"#, &Handling::default()).unwrap();
     let now = clock::now();
-    Contact::new(body, &caller(), object_id::generate(now), now).unwrap()
+    body.into_contact(&caller(), object_id::generate(now), now).unwrap()
 }
 
 impl Database {
@@ -103,7 +104,10 @@ async fn an_update_whose_answer_is_lost_does_not_undo_what_others_wrote_since() 
         let updated = update(&store, id, json!({"title": "ours", "phone1": "1"}), &precondition).await.unwrap();
 
         let there = database.there(id).await.unwrap();
-        assert_eq!((there.title.as_deref(), there.phone1.as_deref(), there.version), (Some("theirs"), Some("1"), 2));
+        assert_eq!(
+            (there.texts[TextField::Title].as_deref(), there.texts[TextField::Phone1].as_deref(), there.version),
+            (Some("theirs"), Some("1"), 2)
+        );
         assert_eq!(updated, there, "the answer is the contact as it is, with the change in it");
     }
 }
@@ -122,7 +126,7 @@ async fn a_first_try_that_arrives_late_undoes_nothing() {
     let theirs = database.entitle(id, "theirs").await;
     let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
 
-    assert_eq!((ours.version, ours.title.as_deref()), (2, Some("ours")));
+    assert_eq!((ours.version, ours.texts[TextField::Title].as_deref()), (2, Some("ours")));
     assert_eq!(effects, [false]);
     assert_eq!(database.there(id).await, Some(theirs));
 }
@@ -159,7 +163,7 @@ async fn an_update_below_more_writes_than_a_contact_remembers_is_unknown_and_is_
 
     assert!(matches!(updated, Err(Error::OutcomeUnknown(_))), "{updated:?}");
     let there = database.there(id).await.unwrap();
-    assert_eq!((there.title.as_deref(), there.version), (Some("9"), 10));
+    assert_eq!((there.texts[TextField::Title].as_deref(), there.version), (Some("9"), 10));
 }
 
 #[tokio::test]
@@ -178,7 +182,7 @@ async fn an_update_is_not_repeated_over_an_import() {
     let updated = update(&store, contact.id, json!({"title": "ours"}), &Precondition::None).await;
 
     assert!(matches!(updated, Err(Error::OutcomeUnknown(_))), "{updated:?}");
-    assert_eq!(database.there(contact.id).await.unwrap().title, None);
+    assert_eq!(database.there(contact.id).await.unwrap().texts[TextField::Title], None);
     database.entitle(contact.id, "after").await;
 }
 
@@ -199,8 +203,8 @@ async fn a_contact_without_a_register_is_written_to_as_any_other() {
     let first = update(&store, id, json!({"title": "ours"}), &Precondition::None).await.unwrap();
     let second = update(&store, id, json!({"title": "again"}), &Precondition::None).await.unwrap();
 
-    assert_eq!((first.version, first.title.as_deref()), (2, Some("theirs")));
-    assert_eq!((second.version, second.title.as_deref()), (3, Some("again")));
+    assert_eq!((first.version, first.texts[TextField::Title].as_deref()), (2, Some("theirs")));
+    assert_eq!((second.version, second.texts[TextField::Title].as_deref()), (3, Some("again")));
 }
 
 #[tokio::test]

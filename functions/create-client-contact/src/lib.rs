@@ -4,7 +4,6 @@ use lambda_http::http::HeaderValue;
 use shared::body::ContactBody;
 use shared::call::Call;
 use shared::clock;
-use shared::contact::Contact;
 use shared::envelope::{self, IDEMPOTENCY_REPLAYED, Response};
 use shared::error::Error;
 use shared::object_id;
@@ -22,7 +21,7 @@ pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     let key = IdempotencyKey::of_request(&call.headers)?;
     let body = ContactBody::for_create(&call.body, &call.handling)?;
     let now = clock::now();
-    let contact = Contact::new(body, &call.caller, object_id::generate(now), now)?;
+    let contact = body.into_contact(&call.caller, object_id::generate(now), now)?;
     let (meter, tenant) = (&call.meter, &call.caller.tenant);
     let creation = match key {
         Some(key) => store.create_once(meter, tenant, contact, &key).await?,

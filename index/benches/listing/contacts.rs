@@ -1,6 +1,6 @@
 //! The contacts that are measured, made from [`lifelike`] people, and their changes.
 
-use index::entry::{EntryFields, IndexEntry};
+use index::entry::{EntryFields, IndexEntry, TextField, Texts};
 use index::fold::fold;
 use index::object_id::ObjectId;
 use index::query::Filter;
@@ -117,9 +117,15 @@ fn range(share: i64, random: &mut Random) -> (Option<Timestamp>, Option<Timestam
 
 fn entry_of(person: Person, version: u64, updated_at: i64) -> IndexEntry {
     let Person { id, name, local_name, phone1, phone2, email, title, external_id, disabled, created_at, random } = person;
+    let mut texts = Texts::default();
+    texts[TextField::LocalName as usize] = local_name;
+    texts[TextField::Phone1 as usize] = phone1;
+    texts[TextField::Phone2 as usize] = phone2;
+    texts[TextField::Email as usize] = email;
+    texts[TextField::Title as usize] = title;
     let fields = EntryFields {
         name,
-        texts: [local_name, phone1, phone2, email, title],
+        texts,
         external_id,
         disabled,
         created_at: Timestamp::from_millis(created_at),

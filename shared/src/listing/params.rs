@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn what_breaks_a_rule_is_named() {
         let moment = "must be a time: milliseconds since 1970 as an integer, or RFC 3339 such as 2023-01-15T10:30:00.000Z";
-        let fields = "_id, name, local_name, phone1, phone2, email, title, disabled, createdAt, updatedAt";
+        let fields = SortField::ALL.map(|(name, _)| name).join(", ");
         for (query, sentence) in [
             ("page=0", "page must be an integer of at least 1 and less than 2^64"),
             ("page=-1", "page must be an integer of at least 1 and less than 2^64"),

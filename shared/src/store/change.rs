@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use serde::Serialize;
 
 use super::expression::UpdateExpression;
-use super::item::{self, CONTACT_ATTRIBUTES, Item};
+use super::item::{self, Item};
 use super::register::{self, WriteId};
 use super::tries::{Step, Tries, Write};
 use super::{Stored, number};
@@ -14,7 +14,9 @@ use crate::body::{ContactBody, Given};
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::json_object::JsonObject;
 use crate::timestamp::Timestamp;
+use crate::user::User;
 
 /// How long a tombstone is kept for the lists' sake.
 pub const TOMBSTONE_LIFE_SECONDS: i64 = 30 * 24 * 60 * 60;
@@ -144,7 +146,7 @@ impl Write for Change<'_> {
                 }
             })?,
             Kind::Delete => {
-                CONTACT_ATTRIBUTES.iter().for_each(|attribute| expression.remove(attribute));
+                item::attributes_of_contacts_only().for_each(|attribute| expression.remove(attribute));
                 expression.set("deleted", &true)?;
                 expression.set("expiresAt", &(stamp.millis() / 1_000 + TOMBSTONE_LIFE_SECONDS))?;
             }
@@ -272,8 +274,8 @@ enum FieldValue<'a> {
     Text(&'a str),
     Flag(bool),
     Texts(&'a [String]),
-    User(&'a crate::contact::User),
-    Json(&'a crate::contact::JsonObject),
+    User(&'a User),
+    Json(&'a JsonObject),
 }
 
 /// Calls `visit` with every attribute that `body` changes: with its value, or with nothing when it is cleared.
@@ -282,22 +284,7 @@ fn each_field(
     body: &ContactBody,
     mut visit: impl FnMut(&'static str, Option<FieldValue<'_>>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let ContactBody {
-        creator,
-        editor,
-        name,
-        local_name,
-        phone1,
-        phone2,
-        email,
-        title,
-        extra_info,
-        disabled,
-        media,
-        cover_photo,
-        integration_meta,
-        company_namespace,
-    } = body;
+    let ContactBody { creator, editor, name, texts, disabled, media, cover_photo, integration_meta, company_namespace } = body;
     let mut field = |attribute, given: Given<FieldValue<'_>>| match given {
         Given::Nothing => Ok(()),
         Given::Null => visit(attribute, None),
@@ -311,16 +298,8 @@ fn each_field(
             given => given.as_ref().map(FieldValue::User),
         },
     )?;
-    for (attribute, text) in [
-        ("name", name),
-        ("local_name", local_name),
-        ("phone1", phone1),
-        ("phone2", phone2),
-        ("email", email),
-        ("title", title),
-        ("extra_info", extra_info),
-        ("cover_photo", cover_photo),
-    ] {
+    let texts = texts.iter().map(|(field, text)| (field.name(), text));
+    for (attribute, text) in texts.chain([("name", name), ("cover_photo", cover_photo)]) {
         field(attribute, text.as_ref().map(|text| FieldValue::Text(text)))?;
     }
     field(

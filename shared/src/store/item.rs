@@ -12,35 +12,16 @@ use serde_json::value::RawValue;
 use super::Stored;
 use super::expression::UpdateExpression;
 use super::register::{self, WriteId};
-use crate::contact::{Contact, UserType};
+use crate::contact::Contact;
 use crate::error::{Error, quoted};
 use crate::object_id::ObjectId;
+use crate::text_field::TextField;
 use crate::timestamp::Timestamp;
-use index::entry::{EntryFields, IndexEntry, TextField, Texts};
+use crate::user::UserType;
+use index::entry::{EntryFields, IndexEntry};
 
 /// The attributes of one item, by name.
 pub type Item = HashMap<String, AttributeValue>;
-
-/// The attributes of a contact that an update can set or a deletion has to remove, `updatedAt` and `__v` apart.
-pub const CONTACT_ATTRIBUTES: [&str; 16] = [
-    "creator",
-    "editor",
-    "name",
-    "local_name",
-    "phone1",
-    "phone2",
-    "email",
-    "title",
-    "extra_info",
-    "disabled",
-    "media",
-    "cover_photo",
-    "integration_meta",
-    "company_namespace",
-    "createdAt",
-    // The register of writes, as it was in the first release.
-    "lastWrite",
-];
 
 /// The most malformed items that one line of the log names.
 const LOGGED_ITEMS: usize = 20;
@@ -86,17 +67,11 @@ enum Kind {
     Version,
 }
 
-/// The attributes of a contact besides its key: what each must be, and whether every contact has it.
-const ATTRIBUTES: [(&str, Kind, bool); 17] = [
+/// The attributes of a contact besides its key and its optional texts: what each must be, and whether every contact has it.
+const ATTRIBUTES: [(&str, Kind, bool); 11] = [
     ("creator", Kind::User, true),
     ("editor", Kind::User, false),
     ("name", Kind::Text, true),
-    ("local_name", Kind::Text, false),
-    ("phone1", Kind::Text, false),
-    ("phone2", Kind::Text, false),
-    ("email", Kind::Text, false),
-    ("title", Kind::Text, false),
-    ("extra_info", Kind::Text, false),
     ("disabled", Kind::Flag, false),
     ("media", Kind::Texts, false),
     ("cover_photo", Kind::Text, false),
@@ -106,6 +81,20 @@ const ATTRIBUTES: [(&str, Kind, bool); 17] = [
     ("updatedAt", Kind::Time, true),
     ("__v", Kind::Version, true),
 ];
+
+/// The register of writes, as it was in the first release.
+const FIRST_REGISTER: &str = "lastWrite";
+
+/// The attributes of a contact besides its key, like [`ATTRIBUTES`].
+fn attributes() -> impl Iterator<Item = (&'static str, Kind, bool)> {
+    ATTRIBUTES.into_iter().chain(TextField::ALL.map(|field| (field.name(), Kind::Text, false)))
+}
+
+/// The attributes that a contact has and a tombstone must not have.
+pub fn attributes_of_contacts_only() -> impl Iterator<Item = &'static str> {
+    let of_both = |attribute: &&str| matches!(*attribute, "updatedAt" | "__v");
+    attributes().map(|(attribute, ..)| attribute).filter(move |attribute| !of_both(attribute)).chain([FIRST_REGISTER])
+}
 
 impl Kind {
     /// The type that DynamoDB has for it, as `attribute_type` calls it.
@@ -218,7 +207,7 @@ pub fn stored(item: Item) -> Result<Stored, Malformed> {
         let updated_at = moment(&item, "updatedAt").ok_or_else(|| Malformed::new(&item, "updatedAt"))?;
         return Ok(Stored::Tombstone { id, version, updated_at });
     }
-    let wrong = ATTRIBUTES.iter().find(|(attribute, kind, is_required)| match item.get(*attribute) {
+    let wrong = attributes().find(|(attribute, kind, is_required)| match item.get(*attribute) {
         None => *is_required,
         Some(value) => !kind.describes(value),
     });
@@ -234,7 +223,7 @@ pub fn stored(item: Item) -> Result<Stored, Malformed> {
 /// Lets an update happen only to an item whose attributes have the types of a contact's. Their elements and members are beyond what a
 /// condition can tell.
 pub fn only_if_well_formed(expression: &mut UpdateExpression) {
-    for (attribute, kind, is_required) in ATTRIBUTES {
+    for (attribute, kind, is_required) in attributes() {
         let name = expression.name(attribute);
         let mut value = |value| expression.shared_value(value);
         let condition = if kind == Kind::Time {
@@ -271,17 +260,17 @@ pub fn entry(mut item: Item) -> Result<IndexEntry, Malformed> {
         return Err(Malformed::new(&item, "company_namespace"));
     }
     let name = text(&mut item, "name")?.ok_or_else(|| Malformed::new(&item, "name"))?;
-    let mut own_texts = Texts::default();
-    for (place, field) in own_texts.iter_mut().zip(TextField::ALL) {
-        *place = text(&mut item, field.name())?;
+    let mut texts = index::entry::Texts::default();
+    for (field, value) in index::entry::TextField::ALL.into_iter().zip(&mut texts) {
+        *value = text(&mut item, field.name())?;
     }
     let fields = EntryFields {
         name,
-        texts: own_texts,
+        texts,
         external_id: None,
         disabled,
         created_at,
-        company_namespace: texts(&mut item, "company_namespace"),
+        company_namespace: list(&mut item, "company_namespace"),
     };
     Ok(IndexEntry { id, version, updated_at, fields: Some(fields) })
 }
@@ -303,7 +292,7 @@ fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
 }
 
 /// Takes a list attribute's texts.
-fn texts(item: &mut Item, attribute: &str) -> Vec<String> {
+fn list(item: &mut Item, attribute: &str) -> Vec<String> {
     let Some(AttributeValue::L(values)) = item.remove(attribute) else { return Vec::new() };
     let text = |value| match value {
         AttributeValue::S(text) => Some(text),
@@ -322,7 +311,7 @@ impl From<&Stored> for IndexEntry {
                 updated_at: contact.updated_at,
                 fields: Some(EntryFields {
                     name: contact.name.clone(),
-                    texts: TextField::ALL.map(|field| contact.text(field).cloned()),
+                    texts: index::entry::TextField::ALL.map(|field| contact.texts[field.into()].clone()),
                     external_id: None,
                     disabled: contact.disabled,
                     created_at: contact.created_at,
@@ -355,6 +344,8 @@ fn value_size(value: &AttributeValue) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use serde_json::json;
 
     use super::*;
@@ -459,10 +450,41 @@ mod tests {
     }
 
     #[test]
-    fn every_attribute_of_a_contact_has_its_kind() {
-        let own = CONTACT_ATTRIBUTES.iter().copied().filter(|attribute| ATTRIBUTES.iter().all(|(known, ..)| known != attribute));
+    fn a_contact_is_read_as_it_was_written_and_has_the_declared_attributes() {
+        let contact = Contact::full();
 
-        assert_eq!(own.collect::<Vec<_>>(), ["lastWrite"]);
+        let item = of_contact("t", &contact).unwrap();
+
+        let own: BTreeSet<&str> = item.keys().map(String::as_str).filter(|name| !["tenant", "_id"].contains(name)).collect();
+        assert_eq!(own, attributes().map(|(attribute, ..)| attribute).collect());
+        assert_eq!(stored(item).unwrap(), Stored::Contact(Box::new(contact)));
+    }
+
+    #[test]
+    fn the_template_projects_what_entries_need() {
+        let template = include_str!("../../../template.yaml");
+        let index = template.split("IndexName: updatedAt-index").nth(1).unwrap();
+        let list = index.split("NonKeyAttributes:\n").nth(1).unwrap();
+        let projected: BTreeSet<&str> = list.lines().map_while(|line| line.trim().strip_prefix("- ")).collect();
+
+        let contact = of_contact("t", &Contact::full()).unwrap();
+        let tombstone: Item =
+            serde_dynamo::to_item(json!({"_id": "60f1b2b3c9e9a12345678903", "deleted": true, "updatedAt": 8, "__v": 1})).unwrap();
+        let mut needed = BTreeSet::new();
+        for item in [&contact, &tombstone] {
+            for attribute in item.keys().filter(|attribute| !["tenant", "_id", "updatedAt"].contains(&attribute.as_str())) {
+                let mut without = item.clone();
+                without.remove(attribute);
+                if entry(without) != entry(item.clone()) {
+                    needed.insert(attribute.as_str());
+                }
+            }
+        }
+
+        let missing: Vec<_> = needed.difference(&projected).collect();
+        assert!(missing.is_empty(), "template.yaml does not project {missing:?} into updatedAt-index");
+        let unused: Vec<_> = projected.difference(&needed).collect();
+        assert!(unused.is_empty(), "template.yaml projects {unused:?} into updatedAt-index, which no list needs");
     }
 
     #[test]
