@@ -95,7 +95,7 @@ pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) 
         if store.get(&meter, &caller.tenant, id).await?.is_none() {
             let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::strict())?;
             let contact = body.into_contact(&caller, id, now)?;
-            store.import(&caller.tenant, &[contact], clock::now).await?;
+            store.import(&caller.tenant, &[contact]).await?;
         }
     }
     Ok(())

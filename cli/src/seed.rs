@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use shared::clock;
 use shared::contact::Contact;
 use shared::error::Error;
-use shared::store::{BATCH_ITEMS, Store};
+use shared::store::{BATCH_KEYS, Store};
 use tokio::time::sleep;
 
 use crate::database::Database;
@@ -153,7 +153,7 @@ pub async fn run(options: Options) -> Result<Seeded, SeedError> {
 
 async fn fill(store: &Store, tenant: &str, contacts: Lifelike, bar: &ProgressBar) -> Result<(), Error> {
     stream::iter(contacts)
-        .chunks(BATCH_ITEMS)
+        .chunks(BATCH_KEYS)
         .map(async |batch| {
             import(store, tenant, &batch).await?;
             bar.inc(batch.len() as u64);
@@ -168,7 +168,7 @@ async fn fill(store: &Store, tenant: &str, contacts: Lifelike, bar: &ProgressBar
 async fn import(store: &Store, tenant: &str, batch: &[Contact]) -> Result<(), Error> {
     let mut tries = 1;
     loop {
-        match store.import(tenant, batch, clock::now).await {
+        match store.import(tenant, batch).await {
             Err(Error::Unavailable(_)) if tries < TRIES => sleep(PATIENCE).await,
             done => return done,
         }

@@ -190,7 +190,7 @@ pub fn log_left_out(tenant: &str, malformed: &[Malformed]) {
 }
 
 /// A number attribute as a moment that can be written as a text.
-fn moment(item: &Item, attribute: &str) -> Option<Timestamp> {
+pub fn moment(item: &Item, attribute: &str) -> Option<Timestamp> {
     digits(item, attribute).map(Timestamp::from_millis).filter(|moment| moment.has_text())
 }
 
@@ -244,7 +244,7 @@ pub fn only_if_well_formed(expression: &mut UpdateExpression) {
 ///
 /// [`Malformed`] when it is neither a contact's nor a tombstone's.
 pub fn entry(mut item: Item) -> Result<IndexEntry, Malformed> {
-    let id = item.get("_id").and_then(|id| id.as_s().ok()?.parse().ok()).ok_or_else(|| Malformed::new(&item, "_id"))?;
+    let id = id(&item).ok_or_else(|| Malformed::new(&item, "_id"))?;
     let version = digits(&item, "__v").ok_or_else(|| Malformed::new(&item, "__v"))?;
     let updated_at = moment(&item, "updatedAt").ok_or_else(|| Malformed::new(&item, "updatedAt"))?;
     if item.contains_key("deleted") {
@@ -287,7 +287,13 @@ fn text(item: &mut Item, attribute: &str) -> Result<Option<String>, Malformed> {
     }
 }
 
-fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
+/// The id of the contact whose item it is, or was.
+pub fn id(item: &Item) -> Option<ObjectId> {
+    item.get("_id")?.as_s().ok()?.parse().ok()
+}
+
+/// A number attribute.
+pub fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 

@@ -11,6 +11,7 @@ mod change_log;
 mod create;
 mod expression;
 mod idempotency;
+mod import;
 mod item;
 mod register;
 mod sdk_error;
@@ -22,7 +23,6 @@ mod write;
 pub use change::Precondition;
 pub use idempotency::{Creation, IdempotencyKey};
 pub use sdk_error::{SdkFailure, classify};
-pub use write::BATCH_ITEMS;
 
 use std::collections::HashMap;
 
@@ -115,9 +115,22 @@ impl Store {
     }
 
     async fn get_batch(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Stored>, Error> {
-        let mut keys: Vec<Item> = ids.iter().map(|&id| item::key(tenant, id)).collect();
         let mut found = Vec::with_capacity(ids.len());
         let mut malformed = Vec::new();
+        for item in self.get_items(meter, tenant, ids, consistent).await? {
+            match item::stored(item) {
+                Ok(stored) => found.push(stored),
+                Err(error) => malformed.push(error),
+            }
+        }
+        item::log_left_out(tenant, &malformed);
+        Ok(found)
+    }
+
+    /// The items of at most [`BATCH_KEYS`] ids, in no order.
+    async fn get_items(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Item>, Error> {
+        let mut keys: Vec<Item> = ids.iter().map(|&id| item::key(tenant, id)).collect();
+        let mut found = Vec::with_capacity(ids.len());
         let mut backoff = sdk_error::Backoff::default();
         while !keys.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();
@@ -131,18 +144,12 @@ impl Store {
                 .send();
             let output = meter.database(request).await.map_err(classify)?;
             meter.consumed(output.consumed_capacity());
-            for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                match item::stored(item) {
-                    Ok(stored) => found.push(stored),
-                    Err(error) => malformed.push(error),
-                }
-            }
+            found.extend(output.responses.into_iter().flat_map(HashMap::into_values).flatten());
             keys = output.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|left| left.keys).collect();
             if !keys.is_empty() {
                 backoff.wait().await?;
             }
         }
-        item::log_left_out(tenant, &malformed);
         Ok(found)
     }
 }

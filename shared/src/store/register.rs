@@ -86,6 +86,17 @@ pub fn forget_before(item: &mut Item, stamp: Timestamp) {
     item.extend(ATTRIBUTES.map(|attribute| (attribute.to_owned(), AttributeValue::S(stamp_text(stamp)))));
 }
 
+/// Lets `item` replace `there` by the write `id` with this stamp, as an update shifts the register. Over nothing, `item` keeps what it has beside.
+pub fn shift(item: &mut Item, there: &Item, stamp: Timestamp, id: &WriteId) {
+    if !there.is_empty() {
+        for pair in ATTRIBUTES.windows(2) {
+            let before = text(there, pair[0]).unwrap_or(NONE).to_owned();
+            item.insert(pair[1].to_owned(), AttributeValue::S(before));
+        }
+    }
+    item.insert(ATTRIBUTES[0].to_owned(), AttributeValue::S(entry(stamp, id)));
+}
+
 fn text<'a>(item: &'a Item, attribute: &str) -> Option<&'a str> {
     item.get(attribute)?.as_s().ok().map(String::as_str)
 }

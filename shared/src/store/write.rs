@@ -1,23 +1,21 @@
 //! Create, update and delete: each one conditional request in the ordinary case, and tried again until its outcome is known.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{PutRequest, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, WriteRequest};
+use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use tokio::time::{Instant, sleep};
 
+use super::Store;
 use super::change::{self, Change, Kind, Precondition, UpdateRequest};
 use super::create::Create;
 use super::item::{self, Item};
-use super::register::{self, WriteId};
-use super::sdk_error::{self, Backoff, classify};
+use super::register::WriteId;
+use super::sdk_error::{self, classify};
 use super::tries::{Outcome, Step, Write};
-use super::{Store, number};
 use crate::body::ContactBody;
 use crate::bounds;
 use crate::caller::Caller;
@@ -25,15 +23,10 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
-use crate::timestamp::Timestamp;
 
 /// The largest item that DynamoDB takes, in bytes.
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 const MAXIMUM_ITEM_BYTES: usize = 400 * 1024;
-
-/// The most items that one BatchWriteItem takes.
-/// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>.
-pub const BATCH_ITEMS: usize = 25;
 
 impl Store {
     /// Writes a new contact, with the time of the request that writes it, and returns it.
@@ -75,42 +68,6 @@ impl Store {
                 None => sdk_error::outcome(failure),
             },
         }
-    }
-
-    /// Writes `contacts` over whatever is there under their ids. Their `updatedAt` becomes the time, by `clock`, of the request that
-    /// writes them: lists ask the change log for what is new, and would not see what was written long after its time. One request
-    /// for each [`BATCH_ITEMS`] contacts, and another for items that DynamoDB left unprocessed.
-    ///
-    /// For operators: it checks nothing, and no function has the permission.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Unavailable`], also when DynamoDB keeps leaving items unprocessed, and [`Error::Internal`]. Some of the contacts can
-    /// be written then; the same call may be made again.
-    pub async fn import(&self, tenant: &str, contacts: &[Contact], clock: impl Fn() -> Timestamp) -> Result<(), Error> {
-        for batch in contacts.chunks(BATCH_ITEMS) {
-            let mut items = batch.iter().map(|contact| item::of_contact(tenant, contact)).collect::<Result<Vec<_>, _>>()?;
-            let mut backoff = Backoff::default();
-            loop {
-                let now = clock();
-                let put = |mut item: Item| {
-                    item.insert("updatedAt".to_owned(), number(now.millis()));
-                    register::forget_before(&mut item, now);
-                    let put = PutRequest::builder().set_item(Some(item)).build()?;
-                    Ok(WriteRequest::builder().put_request(put).build())
-                };
-                let puts = items.into_iter().map(put).collect::<Result<_, BuildError>>();
-                let puts = puts.map_err(|error| Error::Internal(error.into()))?;
-                let output = self.client.batch_write_item().request_items(&self.table, puts).send().await.map_err(classify)?;
-                let left = output.unprocessed_items.into_iter().flat_map(HashMap::into_values).flatten();
-                items = left.filter_map(|write| write.put_request).map(|put| put.item).collect();
-                if items.is_empty() {
-                    break;
-                }
-                backoff.wait().await?;
-            }
-        }
-        Ok(())
     }
 
     /// Changes the fields of contact `id` that `body` gives, leaves the others, and returns the contact as it is then. Its `updatedAt` becomes
