@@ -3,7 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
+mod faults;
+mod faulty_proxy;
 mod imports;
+mod refresh;
 mod tombstones;
 mod writes;
 
