@@ -4,8 +4,9 @@
 //! causes: the write lands some time after its stamp, the log lags behind the table, and clocks differ. The overlaps say how late
 //! an entry may be.
 
-/// How late an entry may be for the next refresh to show it, in milliseconds: the log's usual lag and a write's tries.
-pub const SHORT_OVERLAP_MS: i64 = 5_000;
+/// How late an entry may be for the next refresh to show it, in milliseconds: the log's usual lag, a write's
+/// try, and clocks that are seconds apart.
+pub const SHORT_OVERLAP_MS: i64 = 8_000;
 
 /// How late an entry may be to be shown at all without a new load, in milliseconds. DynamoDB refuses a request five minutes after
 /// its signature, so a write that a frozen instance sends when it thaws lands within that; the rest is for clocks and the log's lag.
@@ -24,8 +25,9 @@ pub(crate) const BUSY_ENTRIES: usize = 128;
 /// So many known entries are re-read for nothing: an entry takes at most 340 bytes, and the smallest read is one of 4 KB.
 pub(crate) const FREE_ENTRIES: usize = 12;
 
-/// Pace of a sweep: the long overlap is re-read at most once in this many milliseconds for each entry in it.
-pub(crate) const SWEEP_MS_PER_ENTRY: i64 = 25;
+/// Pace of a sweep: the long overlap is re-read at most once in this many milliseconds for each entry in it, which are 250 entries or
+/// about 15 read units a second.
+pub(crate) const SWEEP_MS_PER_ENTRY: i64 = 4;
 
 /// The shortest time from the start of one sweep to that of the next, in milliseconds.
 pub(crate) const SWEEP_AT_MOST_EVERY_MS: i64 = 1_000;

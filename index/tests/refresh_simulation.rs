@@ -28,6 +28,9 @@ const DAY: i64 = 24 * HOUR;
 /// How long the log shows a tombstone: the time after which DynamoDB may take it away.
 const TOMBSTONE_LIFE: i64 = 30 * DAY;
 
+/// After how long Lambda ends a list.
+const TIMEOUT: i64 = 30 * SECOND;
+
 /// How far a read of the log can lag behind another one.
 const READ_LAG: i64 = 300;
 
@@ -261,7 +264,8 @@ impl World {
                 let pause = [SECOND, MINUTE, 10 * MINUTE, 3 * HOUR, 20 * DAY][self.random.usize(0..5)];
                 let pause = self.random.i64(0..pause);
                 self.advance(pause);
-                if self.random.bool() {
+                // A call whose function's time is over is not answered.
+                if self.now - asked > TIMEOUT || self.random.bool() {
                     return false;
                 }
             }

@@ -1,6 +1,7 @@
 //! Imports, which lists see as any other change, however many contacts they write or delete.
 
 use super::*;
+use index::bounds::SHORT_OVERLAP_MS;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -199,11 +200,11 @@ async fn a_mass_change_is_read_once_and_then_little_by_little() {
         }
 
         // What is new has to be read. After that the short overlap is read again at most once a second.
-        let overlap = 5_000 / step + 2;
+        let overlap = SHORT_OVERLAP_MS / step + 2;
         let (early, late) = entries.split_at(usize::try_from(overlap).unwrap());
         let whole = early.iter().filter(|&&entries| entries >= 1_000).count();
         assert!(entries[0] >= MANY, "{entries:?}");
-        assert!(whole <= 8, "{entries:?}");
+        assert!(whole <= 11, "{entries:?}");
         // The newest entries of a busy tenant, and a slice of a sweep.
         assert!(late.iter().all(|&entries| entries <= 128 + 256 + 2), "{entries:?}");
     }

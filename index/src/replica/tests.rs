@@ -124,11 +124,11 @@ fn after_a_mass_change_no_pass_reads_more_than_a_slice_beside_its_own() {
     let (mut log, mut replica) = (Log::default(), replica());
     (0..10_000).for_each(|contact| log.entries.push(entry(contact, i64::from(contact) / 10)));
     // For as long as the change is in the short overlap, it is read again once a second.
-    (1..=7).for_each(|second| drop(log.pass(&mut replica, second * 1_000)));
+    (1..=10).for_each(|second| drop(log.pass(&mut replica, second * 1_000)));
 
     let mut most = 0;
-    let mut now = 7_000;
-    while replica.swept_to().unwrap() < at(7_000) {
+    let mut now = 10_000;
+    while replica.swept_to().unwrap() < at(10_000) {
         now += 1_000;
         let entries = log.pass(&mut replica, now);
         most = most.max(entries.iter().sum());

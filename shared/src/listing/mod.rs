@@ -49,7 +49,7 @@ pub struct ListConfig {
     pub memory: usize,
     /// Bytes of contacts kept between lists. A sixteenth of the function's memory; `LIST_CACHE_BYTES`.
     pub cache: usize,
-    /// How far each refresh re-reads the change log behind the one before it, in milliseconds. 5 seconds; `LIST_SHORT_OVERLAP_MS`.
+    /// How far each refresh re-reads the change log behind the one before it, in milliseconds. 8 seconds; `LIST_SHORT_OVERLAP_MS`.
     pub short_overlap: i64,
     /// How far refreshes together re-read it, in milliseconds. 10 minutes; `LIST_LONG_OVERLAP_MS`.
     pub long_overlap: i64,
