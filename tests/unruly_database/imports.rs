@@ -1,11 +1,11 @@
 //! Imports, which lists see as any other change, however many contacts they write or delete.
 
-use super::*;
-use index::bounds::SHORT_OVERLAP_MS;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
+use index::bounds::SHORT_OVERLAP_MS;
+
+use super::*;
 
 /// As many contacts as a mass change has.
 const MANY: usize = 10_000;

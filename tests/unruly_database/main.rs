@@ -6,6 +6,7 @@
 mod faults;
 mod faulty_proxy;
 mod imports;
+mod memory;
 mod refresh;
 mod tombstones;
 mod writes;

@@ -199,6 +199,11 @@ impl Lists {
         self.list_index(&listing).await
     }
 
+    /// Bytes that the indexes of all tenants take together, each as it was when it was last used.
+    pub fn memory_bytes(&self) -> usize {
+        self.tenants().by_name.values().map(|used| used.bytes).sum()
+    }
+
     /// The tenant, and whether its index is loaded as far as is known without waiting.
     fn tenant(&self, name: &str) -> (Arc<Tenant>, bool) {
         let mut tenants = self.tenants();
