@@ -7,7 +7,8 @@
 //! Three rules end that:
 //! - When a call begins and nothing has been received for [`IDLE`], all connections are dropped. The call opens new ones.
 //! - Otherwise they are in doubt for as long as the call lasts. A read that has no answer after [`PATIENCE`] drops them all and is sent
-//!   again on a new one; the first answer of the two counts. A write is never sent twice from here: its tries are the store's.
+//!   again on a new one; the first answer of the two counts. A write is never sent twice from here: its tries are the store's. It opens a
+//!   new connection when nothing has been received for [`QUIET`].
 //! - A request that fails, or that is given up, takes all connections with it that are as old as its own. So no retry, of a read or a
 //!   write, meets another dead one.
 
@@ -38,6 +39,9 @@ pub const IDLE: Duration = Duration::from_secs(10);
 /// How long a read waits for the head of its answer on a connection that is in doubt. A healthy DynamoDB answers within a few tens of
 /// milliseconds, so hardly any request is sent twice.
 pub const PATIENCE: Duration = Duration::from_millis(200);
+
+/// After so long a silence a write opens a new connection: a handshake costs it less than the time-out of a dead one.
+pub const QUIET: Duration = Duration::from_secs(1);
 
 /// The operations that may be sent twice because they change nothing.
 const READS: [&str; 4] = ["BatchGetItem", "GetItem", "Query", "TransactGetItems"];
@@ -179,8 +183,16 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let pool = self.shared.pool().clone();
-        let again = if pool.in_doubt && is_read(&request) { copy(&request) } else { None };
+        let is_read = is_read(&request);
+        let pool = {
+            let mut pool = self.shared.pool();
+            // A write cannot be sent twice, so it is not sent on a connection that may be dead.
+            if pool.in_doubt && !is_read && Moment::now().since(pool.heard) > QUIET {
+                self.shared.renew(&mut pool);
+            }
+            pool.clone()
+        };
+        let again = if pool.in_doubt && is_read { copy(&request) } else { None };
         let (first, connector) = (self.send(&pool, request), self.clone());
         HttpConnectorFuture::new(async move {
             match again {
@@ -425,6 +437,22 @@ mod tests {
         let seen = database.seen();
         assert_eq!(seen[0], "PutItem attempt=1; max=3 false");
         assert!(seen[1..].iter().all(|seen| seen.ends_with("true")), "{seen:?}");
+    }
+
+    #[tokio::test]
+    async fn a_write_after_a_silence_opens_a_new_connection() {
+        let (database, endpoint) = Database::start().await;
+        let (connections, client) = client(&endpoint, LONG);
+        join_all([read(&client), read(&client)]).await;
+        database.silence();
+        let heard = connections.0.pool().heard;
+        connections.0.pool().heard = Moment(heard.0, heard.1 - 2 * QUIET);
+
+        connections.call_begins();
+        write(&client).await;
+        write(&client).await;
+
+        assert_eq!(database.seen(), ["PutItem attempt=1; max=3 true", "PutItem attempt=1; max=3 true"]);
     }
 
     #[tokio::test]
