@@ -5,6 +5,7 @@ use super::faulty_proxy::{Fault, FaultyProxy, Strike};
 use super::*;
 
 use std::fmt;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -178,7 +179,14 @@ impl<'a> Stage<'a> {
         });
         let contacts: Vec<Contact> = contacts.collect();
         let store = &database.running.app.store;
-        store.import(&tenant, &contacts).await.unwrap();
+        // Each with a stamp of its own, so that a cold list reads several pages.
+        for contact in &contacts {
+            store.import(&tenant, slice::from_ref(contact)).await.unwrap();
+            let imported = clock::now();
+            while clock::now() <= imported {
+                tokio::task::yield_now().await;
+            }
+        }
         let before_last_change = clock::now();
         let target = if cell.kind == Kind::KeyLookup { key.hash() } else { tenant.clone() };
         let mut stage = Stage { database, instance, target, tenant, key, contacts, before_last_change };
