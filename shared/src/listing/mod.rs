@@ -276,9 +276,9 @@ impl Lists {
         };
         let generation = listing.tenant.generation();
         let refreshed = listing.tenant.refresh(&reader, listing.now, beside).await;
-        let bytes = refreshed.as_ref().map_or(0, |(fresh, _)| fresh.memory_bytes());
-        self.keep_within_memory(listing.tenant, bytes);
+        // A refresh that failed says nothing of the memory: what was known of it stands.
         let (fresh, contacts) = refreshed?;
+        self.keep_within_memory(listing.tenant, fresh.memory_bytes());
         // After a reset a version that is at hand may have been changed without a new number.
         let contacts = contacts.filter(|_| listing.tenant.generation() == generation);
         self.page(listing, View::Tenant(fresh), contacts.unwrap_or_default()).await
