@@ -125,7 +125,7 @@ impl Contact {
             kind: crate::user::UserType::Rep,
             others: [("rep".to_owned(), "r".to_owned())].into(),
         };
-        let meta = serde_json::value::to_raw_value(&serde_json::json!({"erp": 1})).unwrap();
+        let meta = serde_json::value::to_raw_value(&serde_json::json!({"erp": 1, "external_id": "C-1"})).unwrap();
         Self {
             id: ObjectId::from_bytes([1; 12]),
             creator: user("1"),

@@ -6,6 +6,8 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use crate::external_id;
+
 /// How deep an `integration_meta` may be. Readers with a limit, such as serde_json's of 128 levels, must be able to read an answer
 /// in which it stands some levels further in.
 pub const MAXIMUM_LEVELS: usize = 100;
@@ -54,6 +56,11 @@ impl JsonObject {
         // The text is JSON already: nothing else is left that a reader could refuse.
         serde_json::from_str::<Readable>(json).map_err(|_| NotMetadata::NumberOutOfRange)?;
         RawValue::from_string(without_white_space(json)).map(Self).map_err(|_| NotMetadata::NotAnObject)
+    }
+
+    /// The external id that it gives the contact, if it gives one.
+    pub fn external_id(&self) -> Option<String> {
+        external_id::of_meta(self.0.get())
     }
 
     /// The object's text as a JSON value.

@@ -16,6 +16,7 @@ mod email;
 pub mod envelope;
 mod environment;
 pub mod error;
+pub mod external_id;
 pub mod function;
 pub mod handling;
 mod headers;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use shared::text_field::{TextField, Texts};
 
 #[tokio::test]
-async fn a_tombstone_has_no_attribute_of_the_contact() {
+async fn a_tombstone_has_no_attribute_of_the_contact_but_its_namespaces() {
     let database = Database::start().await;
     let store = &database.running.app.store;
     let body = json!({
@@ -21,13 +21,13 @@ async fn a_tombstone_has_no_attribute_of_the_contact() {
     let contact = Contact { texts: Texts::from_fn(|field| Some(field.name().to_owned())), ..contact };
     let contact = store.create(&Meter::default(), "local", contact).await.unwrap();
     let before = database.attributes(contact.id).await;
-    assert!(TextField::ALL.iter().all(|field| before.contains(field.name())));
+    assert!(TextField::ALL.iter().all(|field| before.contains(field.name())) && before.contains("external_id"));
 
     store.delete(&Meter::default(), &caller(), contact.id, &Precondition::None).await.unwrap();
 
     let after = database.attributes(contact.id).await;
     let kept: Vec<_> = before.intersection(&after).collect();
-    assert_eq!(kept, ["__v", "_id", "tenant", "updatedAt", "w0"]);
+    assert_eq!(kept, ["__v", "_id", "company_namespace", "tenant", "updatedAt", "w0"]);
     let new: Vec<_> = after.difference(&before).collect();
     assert_eq!(new, ["deleted", "expiresAt", "w1", "w2", "w3", "w4", "w5", "w6", "w7"]);
 }

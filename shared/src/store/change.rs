@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::expression::UpdateExpression;
 use super::item::{self, Item};
+use super::left_namespaces::{self, Leaving, LeftNamespaces};
 use super::register::{self, WriteId};
 use super::tries::{Step, Tries, Write};
 use super::{Stored, number};
@@ -71,6 +72,17 @@ pub struct UpdateRequest {
     pub returns: ReturnValue,
 }
 
+/// What of the contact's namespaces a try depends on.
+#[derive(Debug)]
+enum Basis {
+    /// Nothing: the body has none.
+    Nothing,
+    /// That they are these, which the body leaves as they are.
+    Namespaces(Vec<String>),
+    /// That the contact has this version, whose namespaces are others than the body's.
+    Version { version: u64, namespaces: Vec<String>, left: LeftNamespaces },
+}
+
 /// An update or a delete that is tried until its outcome is known.
 #[derive(Debug)]
 pub struct Change<'a> {
@@ -79,8 +91,8 @@ pub struct Change<'a> {
     precondition: &'a Precondition,
     id: WriteId,
     tries: Tries,
-    /// The namespaces that the contact must have: those against which the body's were checked.
-    expected_namespaces: Option<Vec<String>>,
+    /// The state of the contact's namespaces against which the body's were checked.
+    basis: Basis,
     /// The contact as the last refusal showed it.
     shown: Option<Box<Contact>>,
 }
@@ -88,10 +100,10 @@ pub struct Change<'a> {
 impl<'a> Change<'a> {
     /// The change of a contact by `caller`; `id` is a new one.
     pub fn new(caller: &'a Caller, kind: Kind<'a>, precondition: &'a Precondition, id: WriteId) -> Self {
-        let mut change = Self { caller, kind, precondition, id, tries: Tries::default(), expected_namespaces: None, shown: None };
+        let mut change = Self { caller, kind, precondition, id, tries: Tries::default(), basis: Basis::Nothing, shown: None };
         // A whole document that comes back leaves the namespaces as they were. If they turn out to be others, the next try expects
         // those, after it is clear that the caller may make the change.
-        change.expected_namespaces = change.new_namespaces().cloned();
+        change.basis = change.new_namespaces().cloned().map_or(Basis::Nothing, Basis::Namespaces);
         change
     }
 
@@ -151,6 +163,7 @@ impl Write for Change<'_> {
                 expression.set("expiresAt", &(stamp.millis() / 1_000 + TOMBSTONE_LIFE_SECONDS))?;
             }
         }
+        self.remember_left_namespaces(&mut expression, stamp);
         expression.increment("__v");
         expression.set("updatedAt", &stamp)?;
         expression.shift(&register::ATTRIBUTES, &register::entry(stamp, &self.id), register::NONE)?;
@@ -200,6 +213,7 @@ impl Write for Change<'_> {
             let why = "more writes came since than the contact remembers";
             return Step::Answer(Err(Error::OutcomeUnknown(why.into())));
         }
+        let left = LeftNamespaces::of(&item);
         let contact = match item::stored(item) {
             Ok(Stored::Contact(contact)) => contact,
             // What is deleted stays so.
@@ -214,8 +228,10 @@ impl Write for Change<'_> {
             self.tries.none_is_open();
         }
         let refusal = self.refusal(&contact);
-        if refusal.is_none() && self.new_namespaces().is_some() {
-            self.expected_namespaces = Some(contact.company_namespace.clone());
+        if refusal.is_none()
+            && let Some(after) = self.new_namespaces()
+        {
+            self.basis = Basis::of(&contact, left, after);
         }
         self.shown = Some(contact);
         match refusal {
@@ -227,7 +243,26 @@ impl Write for Change<'_> {
     }
 }
 
+impl Basis {
+    /// That of a body with the namespaces `after`, over `contact` as it was shown.
+    fn of(contact: &Contact, left: LeftNamespaces, after: &[String]) -> Self {
+        let namespaces = contact.company_namespace.clone();
+        let is_same_set = namespaces.len() == after.len() && namespaces.iter().all(|namespace| after.contains(namespace));
+        if is_same_set { Self::Namespaces(namespaces) } else { Self::Version { version: contact.version, namespaces, left } }
+    }
+}
+
 impl Change<'_> {
+    /// Writes down which namespaces the contact leaves, with the version and the stamp of this try.
+    fn remember_left_namespaces(&self, expression: &mut UpdateExpression, stamp: Timestamp) {
+        let (Basis::Version { version, namespaces, left }, Some(after)) = (&self.basis, self.new_namespaces()) else { return };
+        let left = left.after(namespaces, after, Leaving { version: version.saturating_add(1), updated_at: stamp });
+        match left.value() {
+            Some(left) => expression.set_value(left_namespaces::ATTRIBUTE, left),
+            None => expression.remove(left_namespaces::ATTRIBUTE),
+        }
+    }
+
     fn only_if_visible(&self, expression: &mut UpdateExpression) {
         let namespaces = expression.name("company_namespace");
         let visible: Vec<String> = self
@@ -237,10 +272,17 @@ impl Change<'_> {
             .map(|namespace| format!("contains({namespaces},{})", expression.value(AttributeValue::S(namespace.clone()))))
             .collect();
         expression.only_if(format!("({})", visible.join(" OR ")));
-        if let Some(expected) = &self.expected_namespaces {
-            let expected = expected.iter().cloned().map(AttributeValue::S).collect();
-            let expected = expression.value(AttributeValue::L(expected));
-            expression.only_if(format!("{namespaces} = {expected}"));
+        match &self.basis {
+            Basis::Nothing => {}
+            Basis::Namespaces(expected) => {
+                let expected = expected.iter().cloned().map(AttributeValue::S).collect();
+                let expected = expression.value(AttributeValue::L(expected));
+                expression.only_if(format!("{namespaces} = {expected}"));
+            }
+            Basis::Version { version, .. } => {
+                let (attribute, version) = (expression.name("__v"), expression.value(number(version)));
+                expression.only_if(format!("{attribute} = {version}"));
+            }
         }
     }
 
@@ -313,6 +355,12 @@ fn each_field(
     )?;
     field("media", media.as_ref().map(|media| FieldValue::Texts(media)))?;
     field("integration_meta", integration_meta.as_ref().map(FieldValue::Json))?;
+    let external_id = match integration_meta {
+        Given::Nothing => Given::Nothing,
+        Given::Null => Given::Null,
+        Given::Value(meta) => meta.external_id().map_or(Given::Null, Given::Value),
+    };
+    field(item::EXTERNAL_ID, external_id.as_ref().map(|id| FieldValue::Text(id)))?;
     field("company_namespace", company_namespace.as_ref().map(|namespaces| FieldValue::Texts(namespaces)))
 }
 

@@ -26,9 +26,14 @@ impl UpdateExpression {
     /// [`Error::Internal`] when the value has no form in DynamoDB.
     pub fn set(&mut self, attribute: &str, value: &impl Serialize) -> Result<(), Error> {
         let value = serde_dynamo::to_attribute_value(value).map_err(|error| Error::Internal(error.into()))?;
+        self.set_value(attribute, value);
+        Ok(())
+    }
+
+    /// Sets `attribute` to a value of DynamoDB's.
+    pub fn set_value(&mut self, attribute: &str, value: AttributeValue) {
         let assignment = format!("{} = {}", self.name(attribute), self.value(value));
         self.set.push(assignment);
-        Ok(())
     }
 
     /// Sets a numeric `attribute` to one more than it is.

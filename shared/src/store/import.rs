@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
 use futures::future::try_join_all;
 
 use super::item::{self, Item};
+use super::left_namespaces::{self, Leaving, LeftNamespaces};
 use super::register::{self, WriteId};
 use super::sdk_error::{self, Backoff, classify};
 use super::tries::{Outcome, Step, Tries, Write};
@@ -73,7 +74,12 @@ impl Write for Import<'_> {
         let mut item = item::of_contact(self.tenant, self.contact)?;
         item.insert("updatedAt".to_owned(), number(stamp.millis()));
         if let Some(version) = item::digits::<u64>(&self.there, "__v") {
-            item.insert("__v".to_owned(), number(version.saturating_add(1)));
+            let version = version.saturating_add(1);
+            item.insert("__v".to_owned(), number(version));
+            let left = LeftNamespaces::of(&self.there);
+            let (before, change) = (item::namespaces(&self.there), Leaving { version, updated_at: stamp });
+            let left = left.after(&before, &self.contact.company_namespace, change);
+            item.extend(left.value().map(|left| (left_namespaces::ATTRIBUTE.to_owned(), left)));
         }
         if self.there.is_empty() {
             register::forget_before(&mut item, stamp);

@@ -14,6 +14,7 @@ use super::expression::UpdateExpression;
 use super::register::{self, WriteId};
 use crate::contact::Contact;
 use crate::error::{Error, quoted};
+use crate::json_object::JsonObject;
 use crate::object_id::ObjectId;
 use crate::text_field::TextField;
 use crate::timestamp::Timestamp;
@@ -40,6 +41,8 @@ pub fn key_of_text(tenant: &str, sort_key: String) -> Item {
 pub fn of_contact(tenant: &str, contact: &Contact) -> Result<Item, Error> {
     let mut item: Item = serde_dynamo::to_item(contact).map_err(|error| Error::Internal(error.into()))?;
     item.insert("tenant".to_owned(), AttributeValue::S(tenant.to_owned()));
+    let external_id = contact.integration_meta.as_ref().and_then(JsonObject::external_id);
+    item.extend(external_id.map(|id| (EXTERNAL_ID.to_owned(), AttributeValue::S(id))));
     Ok(item)
 }
 
@@ -82,6 +85,9 @@ const ATTRIBUTES: [(&str, Kind, bool); 11] = [
     ("__v", Kind::Version, true),
 ];
 
+/// The contact's external id, derived from its `integration_meta` by every write: the sort key of the index that finds contacts by it.
+pub const EXTERNAL_ID: &str = "external_id";
+
 /// The register of writes, as it was in the first release.
 const FIRST_REGISTER: &str = "lastWrite";
 
@@ -90,10 +96,12 @@ fn attributes() -> impl Iterator<Item = (&'static str, Kind, bool)> {
     ATTRIBUTES.into_iter().chain(TextField::ALL.map(|field| (field.name(), Kind::Text, false)))
 }
 
-/// The attributes that a contact has and a tombstone must not have.
+/// The attributes that a contact has and a tombstone must not have. A tombstone keeps the namespaces, which say who may learn of the
+/// deletion.
 pub fn attributes_of_contacts_only() -> impl Iterator<Item = &'static str> {
-    let of_both = |attribute: &&str| matches!(*attribute, "updatedAt" | "__v");
-    attributes().map(|(attribute, ..)| attribute).filter(move |attribute| !of_both(attribute)).chain([FIRST_REGISTER])
+    let of_both = |attribute: &&str| matches!(*attribute, "company_namespace" | "updatedAt" | "__v");
+    let of_contacts = attributes().map(|(attribute, ..)| attribute).filter(move |attribute| !of_both(attribute));
+    of_contacts.chain([EXTERNAL_ID, FIRST_REGISTER])
 }
 
 impl Kind {
@@ -237,7 +245,7 @@ pub fn only_if_well_formed(expression: &mut UpdateExpression) {
     }
 }
 
-/// The entry of the change log in an item of the index `updatedAt-index`. By hand and not by `serde_dynamo`, because a load reads
+/// The entry of the change log in an item of its index. By hand and not by `serde_dynamo`, because a load reads
 /// hundreds of thousands of them.
 ///
 /// # Errors
@@ -267,10 +275,11 @@ pub fn entry(mut item: Item) -> Result<IndexEntry, Malformed> {
     let fields = EntryFields {
         name,
         texts,
-        external_id: None,
+        // Derived, so that nothing of the contact is missing when it is not there.
+        external_id: item.remove(EXTERNAL_ID).and_then(|value| value.as_s().cloned().ok()),
         disabled,
         created_at,
-        company_namespace: list(&mut item, "company_namespace"),
+        company_namespace: item.remove("company_namespace").map(texts_of).unwrap_or_default(),
     };
     Ok(IndexEntry { id, version, updated_at, fields: Some(fields) })
 }
@@ -297,9 +306,14 @@ pub fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
     item.get(attribute)?.as_n().ok()?.parse().ok()
 }
 
-/// Takes a list attribute's texts.
-fn list(item: &mut Item, attribute: &str) -> Vec<String> {
-    let Some(AttributeValue::L(values)) = item.remove(attribute) else { return Vec::new() };
+/// The namespaces of a contact or a tombstone.
+pub fn namespaces(item: &Item) -> Vec<String> {
+    item.get("company_namespace").cloned().map(texts_of).unwrap_or_default()
+}
+
+/// The texts in a list.
+fn texts_of(list: AttributeValue) -> Vec<String> {
+    let AttributeValue::L(values) = list else { return Vec::new() };
     let text = |value| match value {
         AttributeValue::S(text) => Some(text),
         _ => None,
@@ -318,7 +332,7 @@ impl From<&Stored> for IndexEntry {
                 fields: Some(EntryFields {
                     name: contact.name.clone(),
                     texts: index::entry::TextField::ALL.map(|field| contact.texts[field.into()].clone()),
-                    external_id: None,
+                    external_id: contact.integration_meta.as_ref().and_then(JsonObject::external_id),
                     disabled: contact.disabled,
                     created_at: contact.created_at,
                     company_namespace: contact.company_namespace.clone(),
@@ -355,13 +369,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::store::left_namespaces;
 
     #[test]
     fn the_change_log_shows_what_the_table_holds() {
         let whole = json!({
             "_id": "60f1b2b3c9e9a12345678901", "creator": {"_id": "1", "type": "rep"}, "name": "John", "local_name": "جون", "phone1": "1",
             "phone2": "2", "email": "j@example.com", "title": "", "extra_info": "x", "disabled": true, "company_namespace": ["a", "b"],
-            "createdAt": 5, "updatedAt": 7, "__v": 3,
+            "integration_meta": "{\"external_id\":5}", "external_id": "5", "createdAt": 5, "updatedAt": 7, "__v": 3,
         });
         let least = json!({
             "_id": "60f1b2b3c9e9a12345678902", "creator": {"_id": "1", "type": "rep"}, "name": "Jane", "disabled": false,
@@ -461,7 +476,9 @@ mod tests {
 
         let item = of_contact("t", &contact).unwrap();
 
-        let own: BTreeSet<&str> = item.keys().map(String::as_str).filter(|name| !["tenant", "_id"].contains(name)).collect();
+        let others = ["tenant", "_id", EXTERNAL_ID];
+        let own: BTreeSet<&str> = item.keys().map(String::as_str).filter(|name| !others.contains(name)).collect();
+        assert_eq!(item[EXTERNAL_ID], AttributeValue::S("C-1".to_owned()));
         assert_eq!(own, attributes().map(|(attribute, ..)| attribute).collect());
         assert_eq!(stored(item).unwrap(), Stored::Contact(Box::new(contact)));
     }
@@ -476,7 +493,8 @@ mod tests {
         let contact = of_contact("t", &Contact::full()).unwrap();
         let tombstone: Item =
             serde_dynamo::to_item(json!({"_id": "60f1b2b3c9e9a12345678903", "deleted": true, "updatedAt": 8, "__v": 1})).unwrap();
-        let mut needed = BTreeSet::new();
+        // The change feed asks each entry who may learn of it.
+        let mut needed = BTreeSet::from([left_namespaces::ATTRIBUTE]);
         for item in [&contact, &tombstone] {
             for attribute in item.keys().filter(|attribute| !["tenant", "_id", "updatedAt"].contains(&attribute.as_str())) {
                 let mut without = item.clone();
@@ -490,7 +508,7 @@ mod tests {
         let missing: Vec<_> = needed.difference(&projected).collect();
         assert!(missing.is_empty(), "template.yaml does not project {missing:?} into updatedAt-index");
         let unused: Vec<_> = projected.difference(&needed).collect();
-        assert!(unused.is_empty(), "template.yaml projects {unused:?} into updatedAt-index, which no list needs");
+        assert!(unused.is_empty(), "template.yaml projects {unused:?} into updatedAt-index, which nothing needs");
     }
 
     #[test]

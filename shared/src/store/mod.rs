@@ -13,6 +13,7 @@ mod expression;
 mod idempotency;
 mod import;
 mod item;
+mod left_namespaces;
 mod register;
 mod sdk_error;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod write;
 
 pub use change::Precondition;
 pub use idempotency::{Creation, IdempotencyKey};
+pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use sdk_error::{SdkFailure, classify};
 
 use std::collections::HashMap;

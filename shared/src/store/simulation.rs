@@ -15,6 +15,7 @@ use super::Stored;
 use super::change::{Change, Kind, Precondition, UpdateRequest};
 use super::create::Create;
 use super::item::{self, Item};
+use super::left_namespaces::{Leaving, LeftNamespaces};
 use super::register::{self, WriteId};
 use super::tries::{Outcome, Step, Write};
 use crate::body::ContactBody;
@@ -49,6 +50,7 @@ fn writes_are_applied_once_in_every_world() {
         own_found_below,
         lost_after_rivals,
         unknown,
+        left,
     } = seen;
     for times in [
         landed,
@@ -59,6 +61,7 @@ fn writes_are_applied_once_in_every_world() {
         own_found_below,
         lost_after_rivals,
         unknown,
+        left,
     ] {
         assert!(times > 0, "{seen:?}");
     }
@@ -99,6 +102,8 @@ struct Seen {
     lost_after_rivals: u64,
     /// A writer answered that the outcome is unknown.
     unknown: u64,
+    /// The contact left a namespace or came back to one.
+    left: u64,
 }
 
 impl Seen {
@@ -111,6 +116,7 @@ impl Seen {
         self.own_found_below += other.own_found_below;
         self.lost_after_rivals += other.lost_after_rivals;
         self.unknown += other.unknown;
+        self.left += other.left;
     }
 }
 
@@ -552,10 +558,12 @@ impl<'a> World<'a> {
             Some(Err(error)) => panic!("a write that was answered {error:?} is applied"),
         }
         if let What::Update(body) = &plan.what {
-            for attribute in item::attributes_of_contacts_only().filter(|&attribute| !sets(body, attribute)) {
+            let attributes = item::attributes_of_contacts_only().chain(["company_namespace"]);
+            for attribute in attributes.filter(|&attribute| !sets(body, attribute)) {
                 assert_eq!(self.item.get(attribute), before.get(attribute), "an update leaves what it does not name");
             }
         }
+        self.left_namespaces_are_remembered(message, before);
         let stamp = message.stamp;
         self.writers[message.writer].landed = Some(Landed { stamp, version: version.unsigned_abs() });
         let contact = match item::stored(self.item.clone()).expect("a contact or a tombstone") {
@@ -563,6 +571,22 @@ impl<'a> World<'a> {
             Stored::Tombstone { .. } => None,
         };
         self.history.push((self.time, contact));
+    }
+
+    /// A namespace that the contact leaves is remembered with the version and the stamp of the try that landed, until the contact is back.
+    fn left_namespaces_are_remembered(&mut self, message: &Message, before: &Item) {
+        let [was, is] = [before, &self.item].map(item::namespaces);
+        let version = integer(&self.item, "__v").expect("a version").unsigned_abs();
+        let (left_before, left) = (LeftNamespaces::of(before), LeftNamespaces::of(&self.item));
+        for namespace in ["a", "b"].map(str::to_owned) {
+            let expected = match (was.contains(&namespace), is.contains(&namespace)) {
+                (_, true) => None,
+                (true, false) => Some(Leaving { version, updated_at: message.stamp }),
+                (false, false) => left_before.last_of(std::slice::from_ref(&namespace)),
+            };
+            assert_eq!(left.last_of(&[namespace]), expected, "what the contact left is remembered");
+        }
+        self.seen.left += u64::from(left != left_before);
     }
 
     /// What cannot be had: a try of a write whose answer was "unknown" can come after a write that began later, by a slower clock.
