@@ -5,6 +5,8 @@
 //! a URI, or a body that is not base64: see `docs/adr/0004-own-event-conversion.md`.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -20,9 +22,10 @@ use crate::api_key::KeyRing;
 use crate::caller::Caller;
 use crate::clock;
 use crate::envelope::{self, Response};
-use crate::error::Error;
+use crate::error::{Error, causes};
 use crate::handling::Handling;
 use crate::meter::{Meter, Readings};
+use crate::metrics::{Answered, milliseconds};
 use crate::object_id::{self, ObjectId};
 use crate::parameters::Parameters;
 use crate::timestamp::Timestamp;
@@ -73,6 +76,9 @@ impl Call {
     }
 }
 
+/// Whether a call was answered in this process before.
+static WAS_CALLED: AtomicBool = AtomicBool::new(false);
+
 /// How long before its deadline a call is answered at the latest. What is left is for the answer's way to Lambda.
 const RESERVE: Duration = Duration::from_millis(500);
 
@@ -93,15 +99,18 @@ where
     let handling = Handling::of_request(&event.headers);
     let context = &event.request_context;
     let request_id = request_id(context.request_id.as_deref());
+    let route = context.route_key.clone().unwrap_or_default();
+    let contact = event.path_parameters.get("id").filter(|id| id.parse::<ObjectId>().is_ok()).cloned();
     let span = tracing::info_span!(
         "call",
         request = request_id.to_str().unwrap_or_default(),
-        route = context.route_key.as_deref().unwrap_or_default(),
+        route,
         tenant = tracing::field::Empty,
-        contact = event.path_parameters.get("id").filter(|id| id.parse::<ObjectId>().is_ok()),
+        contact,
     );
 
-    let answer = answer(keys, state, event, &meter, &handling, handler).instrument(span.clone());
+    let tenant = OnceLock::new();
+    let answer = answer(keys, state, event, &meter, &tenant, &handling, handler).instrument(span.clone());
     // A defect is one call's 500; the instance and the calls beside it go on.
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let last_moment = deadline.checked_sub(RESERVE).unwrap_or(start);
@@ -123,18 +132,23 @@ where
     let readings = meter.readings();
     let total = start.elapsed();
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, request_id);
+    headers.insert(REQUEST_ID, request_id.clone());
     // Contacts are personal data, and change: no cache may show them to others, or without asking.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.extend(handling.headers());
     headers.extend(cost(&readings, total));
-    tracing::info!(
-        status = response.status().as_u16(),
-        milliseconds = milliseconds(total),
-        requests = readings.requests,
-        capacity = readings.capacity,
-        "answered"
-    );
+    let answered = Answered {
+        now: clock::now(),
+        request: request_id.to_str().unwrap_or_default(),
+        route: &route,
+        tenant: tenant.get().map(String::as_str),
+        contact: contact.as_deref(),
+        status: response.status().as_u16(),
+        total,
+        is_cold: !WAS_CALLED.swap(true, Ordering::Relaxed),
+        readings: &readings,
+    };
+    answered.log();
     event_of(response)
 }
 
@@ -150,6 +164,7 @@ async fn answer<S, H, F>(
     state: S,
     event: ApiGatewayV2httpRequest,
     meter: &Meter,
+    tenant: &OnceLock<String>,
     handling: &Handling,
     handler: H,
 ) -> Result<Response, Error>
@@ -160,6 +175,7 @@ where
     let now = clock::now();
     let (caller, again) = keys.authenticate(meter, &event.headers, now).await?;
     tracing::Span::current().record("tenant", &caller.tenant);
+    tenant.get_or_init(|| caller.tenant.clone());
     let body = match event.body {
         Some(body) if event.is_base64_encoded => {
             BASE64_STANDARD.decode(body).map_err(|_| Error::MalformedJson("must be base64 where the event says so".to_owned()))?
@@ -181,16 +197,14 @@ where
     keys.beside(again, handler(state, call)).await
 }
 
-/// An error with all that caused it, for the log.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 /// The headers that tell what a call cost. `Server-Timing` is that of <https://www.w3.org/TR/server-timing/>.
 fn cost(readings: &Readings, total: Duration) -> [(HeaderName, HeaderValue); 3] {
+    let snapshot = match readings.snapshot {
+        Duration::ZERO => String::new(),
+        snapshot => format!("snapshot;dur={}, ", milliseconds(snapshot)),
+    };
     let timing = format!(
-        "db;dur={}, index;dur={}, total;dur={}",
+        "db;dur={}, index;dur={}, {snapshot}total;dur={}",
         milliseconds(readings.database),
         milliseconds(readings.index),
         milliseconds(total)
@@ -201,11 +215,6 @@ fn cost(readings: &Readings, total: Duration) -> [(HeaderName, HeaderValue); 3] 
         ("x-dynamodb-capacity", format!("{:?}", (readings.capacity * 10.0).round() / 10.0)),
     ]
     .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::try_from(value).expect("numbers are a header value")))
-}
-
-/// Milliseconds to the microsecond.
-fn milliseconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn event_of(response: Response) -> ApiGatewayV2httpResponse {

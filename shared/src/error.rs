@@ -65,6 +65,12 @@ pub enum Error {
     Internal(#[source] Source),
 }
 
+/// An error with all that caused it, for the log.
+pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl Error {
     /// The case of one parameter or header `name` that breaks a rule; `reason` completes the sentence that `name` begins.
     pub fn invalid_parameter(name: impl AsRef<str>, reason: impl Into<String>) -> Self {

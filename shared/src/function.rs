@@ -17,7 +17,7 @@ use crate::envelope::Response;
 use crate::environment::{StartError, required};
 use crate::error::Error;
 use crate::listing::{ListConfig, Lists};
-use crate::log::log_filter;
+use crate::log::log_as_function;
 use crate::store::Store;
 
 /// What a function's handler works with, made once from the environment. Clones are the same state.
@@ -50,7 +50,7 @@ where
     H: Fn(S, Call) -> F + Copy + Send,
     F: Future<Output = Result<Response, Error>> + Send,
 {
-    tracing_subscriber::fmt().json().with_env_filter(log_filter("info")).without_time().with_current_span(true).init();
+    log_as_function();
     let connections = Connections::default();
     let (keys, state) = match start::<S>(&connections).await {
         Ok(started) => started,

@@ -25,6 +25,7 @@ pub mod json_object;
 pub mod listing;
 pub mod log;
 pub mod meter;
+pub mod metrics;
 pub mod object_id;
 mod parameters;
 mod query_string;

@@ -26,8 +26,70 @@ pub struct Readings {
     pub database: Duration,
     /// Time spent in filtering, sorting and applying changes.
     pub index: Duration,
+    /// Time from the first byte that was asked for of a snapshot to the index that was made of it.
+    pub snapshot: Duration,
+    /// Where the index came from that the call used, if it used one.
+    pub index_use: Option<IndexUse>,
+    /// What was counted, in the order of [`Count::ALL`].
+    pub counts: [u64; Count::ALL.len()],
     under_way: u32,
     under_way_since: Option<Instant>,
+}
+
+/// Where a list's index came from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IndexUse {
+    /// Its source.
+    pub source: IndexSource,
+    /// How long before the call the source had last been read to its end.
+    pub age: Duration,
+    /// Bytes that the index takes.
+    pub bytes: usize,
+    /// Bytes of the snapshot that were read.
+    pub snapshot_bytes: u64,
+}
+
+/// What an index was made of in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexSource {
+    /// It was there, and was brought up to date.
+    Memory,
+    /// A snapshot, and the change log since.
+    Snapshot,
+    /// The whole change log.
+    Log,
+}
+
+/// What happens so rarely that each time is worth a metric. A further one is a line here and one in each match below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// An entry of the change log that the change feed met later than its far step covers.
+    LateEntries,
+    /// A list that was refused because its index takes more memory than there is.
+    ListsRefused,
+    /// A snapshot that was not used because something about it was in doubt.
+    SnapshotsIgnored,
+    /// A snapshot that was built.
+    SnapshotsBuilt,
+    /// A snapshot that could not be built.
+    SnapshotsFailed,
+}
+
+impl Count {
+    /// Every count.
+    pub const ALL: [Self; 5] =
+        [Self::LateEntries, Self::ListsRefused, Self::SnapshotsIgnored, Self::SnapshotsBuilt, Self::SnapshotsFailed];
+
+    /// The name of the metric.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LateEntries => "lateEntries",
+            Self::ListsRefused => "listsRefused",
+            Self::SnapshotsIgnored => "snapshotsIgnored",
+            Self::SnapshotsBuilt => "snapshotsBuilt",
+            Self::SnapshotsFailed => "snapshotsFailed",
+        }
+    }
 }
 
 impl Meter {
@@ -45,6 +107,24 @@ impl Meter {
     /// Takes note that a try of a write begins.
     pub fn write_begins(&self) {
         self.lock().writes += 1;
+    }
+
+    /// Counts something that is a metric of its own.
+    pub fn count(&self, count: Count, number: u64) {
+        self.lock().counts[count as usize] += number;
+    }
+
+    /// Takes note of where the index came from.
+    pub fn index_used(&self, index_use: IndexUse) {
+        self.lock().index_use = Some(index_use);
+    }
+
+    /// Runs `loading` on the snapshot's clock.
+    pub async fn snapshot<T>(&self, loading: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let result = loading.await;
+        self.lock().snapshot += start.elapsed();
+        result
     }
 
     /// Runs `request`, a DynamoDB request or several, on the database's clock.
@@ -130,6 +210,17 @@ mod tests {
 
         assert!(meter.readings().database > Duration::ZERO);
         assert_eq!(meter.readings().under_way, 0);
+    }
+
+    #[test]
+    fn every_count_has_its_place() {
+        for (place, count) in Count::ALL.into_iter().enumerate() {
+            let meter = Meter::default();
+
+            meter.count(count, 3);
+
+            assert_eq!(meter.readings().counts[place], 3, "{}", count.name());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use testkit::App;
 
 mod frozen;
+mod metrics;
 mod panics;
 mod sam_local;
 mod start;

@@ -16,7 +16,7 @@ use index::{ContactIndex, Progress, Replica};
 use tokio::sync::{RwLock, RwLockReadGuard, Semaphore};
 
 use crate::error::Error;
-use crate::meter::Meter;
+use crate::meter::{Count, IndexSource, IndexUse, Meter};
 use crate::store::Store;
 use crate::timestamp::Timestamp;
 
@@ -125,12 +125,21 @@ impl Tenant {
             let (start, now) = (Instant::now(), now.plus_millis(waited));
             let beside = state.replica.index().map(beside);
             let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
+            let (source, last) = match state.replica.is_loaded() {
+                true => (IndexSource::Memory, state.passed),
+                false => (IndexSource::Log, None),
+            };
             let pass = self.pass(reader, &mut state.replica, now);
             let (passed, beside) = futures::join!(pass, beside);
             self.resets.store(state.replica.resets(), Ordering::Release);
             passed?;
             output = beside;
             state.passed = Some(start);
+            let age = last.map_or(Duration::ZERO, |last| start.duration_since(last));
+            reader.meter.index_used(IndexUse { source, age, bytes: state.replica.memory_bytes(), snapshot_bytes: 0 });
+        } else {
+            let bytes = state.replica.memory_bytes();
+            reader.meter.index_used(IndexUse { source: IndexSource::Memory, age: Duration::ZERO, bytes, snapshot_bytes: 0 });
         }
         self.tell(&mut state.replica, reader.meter, now);
         Ok((Fresh(state.downgrade()), output))
@@ -201,6 +210,7 @@ impl Tenant {
             }
         }
         if let Progress::TooLarge { bytes } = replica.progress() {
+            reader.meter.count(Count::ListsRefused, 1);
             return Err(Error::Unavailable(
                 format!("the index of tenant {:?} takes {bytes} bytes, more than LIST_MEMORY_BYTES allows", self.name).into(),
             ));
