@@ -43,6 +43,73 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 /// The most by which the change log is thought to lag behind the table. It is usually within a second.
 pub const INDEX_LAG: Duration = Duration::from_secs(120);
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A tenant with fewer contacts has no snapshot: one or two pages of its change log are as quick. A page of 1 MB has about 3,500 entries.
+pub const SNAPSHOT_CONTACTS: u64 = 7_000;
+
+/// A snapshot is built anew when so many changes are not in it, or a tenth of its contacts if that is more.
+pub const SNAPSHOT_CHANGES: u64 = 1_000;
+
+/// The least time from one snapshot of a tenant to the next because of the number of changes.
+pub const SNAPSHOT_PAUSE: Duration = Duration::from_secs(5 * 60);
+
+/// After so long a snapshot is built anew because of a single change.
+pub const SNAPSHOT_AGE: Duration = Duration::from_secs(20 * 60 * 60);
+
+/// A snapshot that lacks a change for so long and cannot be built anew is taken away, because the change may be a deletion.
+pub const SNAPSHOT_LAST_CHANCE: Duration = Duration::from_secs(22 * 60 * 60);
+
+/// After so long the next snapshot is built from the whole change log, so that no error lives on.
+pub const SNAPSHOT_FROM_LOG: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// After so long without a change the moment of a snapshot is moved on.
+pub const SNAPSHOT_MOVE_ON: Duration = Duration::from_secs(4 * DAY.as_secs());
+
+/// After so long a snapshot without a change is written anew, before its object expires.
+pub const SNAPSHOT_RENEWAL: Duration = Duration::from_secs(28 * DAY.as_secs());
+
+/// When the bucket's own rule deletes an object, in days: `template.yaml` says the same.
+pub const OBJECT_DAYS: u64 = 35;
+
+/// For how long a snapshot that was replaced can still be read.
+pub const PREDECESSOR_LIFE: Duration = HOUR;
+
+/// How often the schedule looks after all manifests.
+pub const SCHEDULE: Duration = HOUR;
+
+/// How long one writer may take to build a snapshot. Lambda's longest time is a little less.
+pub const SNAPSHOT_LEASE: Duration = Duration::from_secs(16 * 60);
+
+/// How long a list waits for a snapshot before it reads the change log instead.
+pub const SNAPSHOT_READ: Duration = Duration::from_secs(10);
+
+/// How long one try of reading a part of an object may take.
+pub const OBJECT_READ_TRY: Duration = Duration::from_secs(3);
+
+/// How long one try of writing or deleting an object may take.
+pub const OBJECT_WRITE_TRY: Duration = Duration::from_secs(60);
+
+/// How often a request to the object store is tried.
+pub const OBJECT_TRIES: u32 = 3;
+
+/// How long the start of an instance waits for its connections.
+pub const CONNECT: Duration = Duration::from_millis(500);
+
+const _: () = {
+    let gone = SNAPSHOT_LAST_CHANCE.as_secs() + SCHEDULE.as_secs();
+    assert!(
+        gone + SNAPSHOT_LEASE.as_secs() < DAY.as_secs(),
+        "a deleted contact is out of a snapshot that cannot be built within a day"
+    );
+    let replaced = SNAPSHOT_AGE.as_secs() + SCHEDULE.as_secs() + SNAPSHOT_LEASE.as_secs();
+    let gone = replaced + PREDECESSOR_LIFE.as_secs() + SCHEDULE.as_secs();
+    assert!(gone < DAY.as_secs(), "a deleted contact is out of the predecessor within a day");
+    assert!(SNAPSHOT_MOVE_ON.as_secs() + SCHEDULE.as_secs() < 5 * DAY.as_secs(), "a moment is at most five days old");
+    assert!(SNAPSHOT_RENEWAL.as_secs() + DAY.as_secs() < OBJECT_DAYS * DAY.as_secs(), "an object is renewed before it expires");
+};
+
 const _: () = {
     assert!(WRITE_TRY.as_millis() < SHORT_OVERLAP_MS.unsigned_abs() as u128, "a write that runs lands within the short overlap");
     let late = SIGNATURE_LIFE.as_millis() + WRITE_TRY.as_millis() + INDEX_LAG.as_millis() + CLOCK_SKEW.as_millis();

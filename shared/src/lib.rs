@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod object_id;
 mod parameters;
 mod query_string;
+pub mod snapshots;
 pub mod store;
 pub mod text_field;
 pub mod user;

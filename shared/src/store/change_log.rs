@@ -96,7 +96,7 @@ impl Store {
         for _ in 0..MAXIMUM_TRIES {
             // Of two marks the later stamp counts, so a clock that is behind must not hide this one.
             if let Some(last) = self.last_reset_mark(meter, tenant).await? {
-                now = now.max(last.plus_millis(1));
+                now = now.max(last.updated_at.plus_millis(1));
             }
             let sort_key = format!("{RESET_PREFIX}{}{suffix}", hex(&generation));
             let mut item = item::key_of_text(tenant, sort_key);
@@ -128,8 +128,12 @@ impl Store {
         Err(Error::Unavailable("the reset mark could not be written".into()))
     }
 
-    /// The stamp of the tenant's last reset mark, strongly consistent.
-    async fn last_reset_mark(&self, meter: &Meter, tenant: &str) -> Result<Option<Timestamp>, Error> {
+    /// The tenant's last reset mark, strongly consistent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn last_reset_mark(&self, meter: &Meter, tenant: &str) -> Result<Option<ResetMark>, Error> {
         let request = self
             .client
             .query()
@@ -146,7 +150,7 @@ impl Store {
             .send();
         let output = meter.database(request).await.map_err(classify)?;
         meter.consumed(&output.consumed_capacity);
-        Ok(output.items().iter().filter_map(|item| Some(reset_mark(item)?.updated_at)).max())
+        Ok(output.items().iter().filter_map(reset_mark).max_by_key(|mark| mark.updated_at))
     }
 }
 

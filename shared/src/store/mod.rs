@@ -14,6 +14,7 @@ mod idempotency;
 mod import;
 mod item;
 mod left_namespaces;
+mod manifest;
 mod register;
 mod sdk_error;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod write;
 pub use change::Precondition;
 pub use idempotency::{Creation, IdempotencyKey};
 pub use left_namespaces::{Leaving, LeftNamespaces};
+pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use sdk_error::{SdkFailure, classify};
 
 use std::collections::HashMap;
