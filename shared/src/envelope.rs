@@ -1,6 +1,6 @@
 //! Answers: the envelope around the data, the status and the code of each error, and the sentence that goes with it.
 
-use lambda_http::http::header::{CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use lambda_http::http::header::{CONTENT_TYPE, ETAG, LINK, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::ser::SerializeMap;
@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::contact::{Contact, ContactJson};
 use crate::error::{Error, Violations};
+use crate::links::{self, Pages};
 use index::query::ListQuery;
 
 /// An answer, complete but for the headers that every answer has.
@@ -118,21 +119,24 @@ pub fn not_modified(version: u64) -> Response {
     response
 }
 
-/// A page of a list in its envelope. `total` counts all that match `query`.
+/// A page of a list in its envelope, with references to the other pages. `total` counts all that match `query`, which `query_string` asked
+/// for.
 ///
 /// # Errors
 ///
 /// [`Error::AnswerTooLarge`] when the page is above what a function can answer, 6 MB; [`Error::Internal`] when a contact cannot be
 /// written as JSON.
-pub fn list<'a>(contacts: impl IntoIterator<Item = &'a Contact>, query: &ListQuery, total: u64) -> Result<Response, Error> {
-    let response = json(
-        StatusCode::OK,
-        &List {
-            success: true,
-            data: contacts.into_iter().map(ContactJson).collect(),
-            pagination: Pagination::new(query.page.get(), query.per_page, total),
-        },
-    )?;
+pub fn list<'a>(
+    contacts: impl IntoIterator<Item = &'a Contact>,
+    query: &ListQuery,
+    query_string: &str,
+    total: u64,
+) -> Result<Response, Error> {
+    let pagination = Pagination::new(query.page.get(), query.per_page, total);
+    let pages = Pages { previous: pagination.pre_page, next: pagination.next_page, last: pagination.total_page };
+    let data = contacts.into_iter().map(ContactJson).collect();
+    let mut response = json(StatusCode::OK, &List { success: true, data, pagination })?;
+    response.headers_mut().extend(links::link(query_string, pages).map(|links| (LINK, links)));
     // The answer is a string in the function's own JSON, where quotes and backslashes take two bytes.
     let escaped = response.body().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
     if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES { Ok(response) } else { Err(Error::AnswerTooLarge) }

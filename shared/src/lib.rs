@@ -22,6 +22,7 @@ pub mod handling;
 mod headers;
 mod hex;
 pub mod json_object;
+mod links;
 pub mod listing;
 pub mod log;
 pub mod meter;

@@ -26,6 +26,11 @@ pub fn parse(query: &str) -> Vec<Pair> {
     query.split('&').filter(|text| !matches!(*text, "" | "=")).map(pair).collect()
 }
 
+/// The query string without the parameter `name` in whatever spelling, each other one byte for byte as it is.
+pub fn without(query: &str, name: &str) -> String {
+    query.split('&').filter(|text| pair(text).name != name).collect::<Vec<_>>().join("&")
+}
+
 fn pair(text: &str) -> Pair {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     let whole = decode(name).unwrap_or_else(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -110,10 +115,31 @@ mod tests {
         assert_eq!(one("name%FF=a").whole, "name\u{fffd}");
     }
 
+    #[test]
+    fn a_parameter_is_taken_out_in_every_spelling_and_the_others_stay_as_they_are() {
+        for (query, rest) in [
+            ("page=2", ""),
+            ("", ""),
+            ("per_page=2&page=3&name=B,%20c+d", "per_page=2&name=B,%20c+d"),
+            ("p%61ge=3&Page=4&pages=5", "Page=4&pages=5"),
+            ("page&page=&page=2&a", "a"),
+            ("page[]=&page%5B0%5D=&page[=&a=page", "a=page"),
+            ("a=1&&=&b=%zz&page=1&c[x]=%FF", "a=1&&=&b=%zz&c[x]=%FF"),
+        ] {
+            assert_eq!(without(query, "page"), rest, "{query}");
+        }
+    }
+
     proptest! {
         #[test]
         fn junk_never_panics(query: String) {
             parse(&query);
+        }
+
+        #[test]
+        fn what_stays_is_what_was_there_besides(query in "((page|p%61ge|name|a)(\\[0?\\])?(=[ -~]{0,4})?&){0,5}") {
+            let others: Vec<Pair> = parse(&query).into_iter().filter(|pair| pair.name != "page").collect();
+            prop_assert_eq!(parse(&without(&query, "page")), others);
         }
     }
 }

@@ -150,3 +150,91 @@ async fn a_walk_among_the_contacts_of_others_meets_each_one_once() {
         assert_eq!(walked.into_iter().collect::<BTreeSet<_>>(), expected);
     }
 }
+
+/// The references of a list's `Link` header, by what they are.
+fn links(answer: &testkit::Answer) -> Vec<(String, String)> {
+    let link = |link: &str| {
+        let (reference, relation) = link.strip_prefix('<').unwrap().split_once(">; rel=\"").unwrap();
+        (relation.strip_suffix('"').unwrap().to_owned(), reference.to_owned())
+    };
+    answer.header("link").map(|header| header.split(", ").map(link).collect()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn links_refer_to_the_pages_that_there_are() {
+    let Some(app) = App::alone().await else { return };
+    app.add_named(&["A", "B", "C", "D", "E"]).await;
+    let mut answers = Vec::new();
+
+    for query in [
+        "",
+        "per_page=2",
+        "page=2&per_page=2",
+        "per_page=2&page=3",
+        "sort=name&page=9&per_page=2&x=1",
+        "page=18446744073709551615&per_page=1",
+        "name=nobody",
+        "name=nobody&page=2",
+    ] {
+        let answer = app.list(query).await.expect(200);
+        let links = links(&answer).iter().map(|(relation, reference)| format!("{relation} {reference}")).collect::<Vec<_>>();
+        answers.push(format!("{query}: {}", links.join(", ")));
+    }
+
+    insta::assert_snapshot!(answers.join("\n"), @r"
+    : first ?page=1, last ?page=1
+    per_page=2: first ?page=1&per_page=2, next ?page=2&per_page=2, last ?page=3&per_page=2
+    page=2&per_page=2: first ?page=1&per_page=2, prev ?page=1&per_page=2, next ?page=3&per_page=2, last ?page=3&per_page=2
+    per_page=2&page=3: first ?page=1&per_page=2, prev ?page=2&per_page=2, last ?page=3&per_page=2
+    sort=name&page=9&per_page=2&x=1: first ?page=1&sort=name&per_page=2&x=1, prev ?page=3&sort=name&per_page=2&x=1, last ?page=3&sort=name&per_page=2&x=1
+    page=18446744073709551615&per_page=1: first ?page=1&per_page=1, prev ?page=5&per_page=1, last ?page=5&per_page=1
+    name=nobody: 
+    name=nobody&page=2: 
+    ");
+}
+
+#[tokio::test]
+async fn links_keep_the_other_parameters_as_the_client_wrote_them() {
+    let app = App::start().await;
+    app.add(contact().name("A")).await;
+    let others = "name=A&name[]=B,+c&name%5B%5D=%D8%AC&per_page=1&&search=&sortBy[0][field]=_id&sortBy[0][type]=desc&%zz=%41";
+
+    for page in ["page=1&", "p%61ge=1&", "page=01&", "page=&page=1&", "page[]=&page=1&"] {
+        let answer = app.raw("GET", format!("/client-contact?{page}{others}"), &[], "").await.expect(200);
+        let links = links(&answer);
+        assert_eq!(links[0], ("first".to_owned(), format!("?page=1&{others}")), "{page}");
+        assert!(links.iter().all(|(_, reference)| reference.ends_with(&format!("&{others}"))), "{page} {links:?}");
+    }
+    let end = app.raw("GET", format!("/client-contact?{others}&page=1"), &[], "").await.expect(200);
+    assert_eq!(links(&end)[0].1, format!("?page=1&{others}"));
+}
+
+#[tokio::test]
+async fn whoever_follows_the_links_meets_every_contact_once() {
+    let Some(app) = App::alone().await else { return };
+    let contacts = app.add_named(&["A", "B", "C", "D", "E", "F", "G"]).await;
+    let mut names: Vec<String> = Vec::new();
+    let mut reference = Some("?sortBy=[{\"field\":\"name\",\"type\":\"desc\"}]&per_page=3".to_owned());
+
+    while let Some(query) = reference {
+        let answer = app.list(query.trim_start_matches('?')).await.expect(200);
+        names.extend(answer.names());
+        reference = links(&answer).into_iter().find(|(relation, _)| relation == "next").map(|(_, reference)| reference);
+    }
+
+    assert_eq!(names.len(), contacts.len());
+    assert_eq!(names, ["G", "F", "E", "D", "C", "B", "A"]);
+}
+
+#[tokio::test]
+async fn links_that_would_be_longer_than_4_kb_are_left_out() {
+    let app = App::start().await;
+    app.add(contact().name("A")).await;
+    let query = |length: usize| format!("name=A&x={}", "y".repeat(length));
+
+    let short = app.list(query(1_900)).await.expect(200);
+    let long = app.list(query(2_100)).await.expect(200);
+
+    assert!(short.header("link").is_some_and(|links| links.len() <= 4_096));
+    assert_eq!(long.header("link"), None);
+}

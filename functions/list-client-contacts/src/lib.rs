@@ -15,5 +15,5 @@ use shared::listing::{Lists, params};
 pub async fn handle(lists: Arc<Lists>, call: Call) -> Result<Response, Error> {
     let query = params::parse(&call.query, &call.handling)?;
     let page = lists.list(&call.meter, &call.caller, &query, call.now).await?;
-    envelope::list(page.contacts.iter().map(AsRef::as_ref), &query, page.total)
+    envelope::list(page.contacts.iter().map(AsRef::as_ref), &query, &call.query, page.total)
 }
