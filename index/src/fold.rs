@@ -24,6 +24,11 @@ pub fn fold(text: &str) -> String {
 
 /// Appends the folded `text`, so that who folds much needs no allocation for each.
 pub(crate) fn fold_onto(text: &str, folded: &mut Vec<u8>) {
+    fold_start_onto(text, usize::MAX, folded);
+}
+
+/// Appends the folded `text`, or no less than its first `enough` bytes.
+pub(crate) fn fold_start_onto(text: &str, enough: usize, folded: &mut Vec<u8>) {
     // Of ASCII, nothing decomposes, nothing is a mark, and folding is lower case.
     if text.is_ascii() {
         folded.extend(text.bytes().map(|byte| byte.to_ascii_lowercase()));
@@ -31,6 +36,10 @@ pub(crate) fn fold_onto(text: &str, folded: &mut Vec<u8>) {
     }
     let start = folded.len();
     for letter in text.chars() {
+        // A letter that depends on others changes nothing of what comes before the marks around it.
+        if folded.len() - start >= enough {
+            return;
+        }
         if letter.is_ascii() {
             folded.push(letter.to_ascii_lowercase() as u8);
             continue;
@@ -113,6 +122,12 @@ mod tests {
         #[test]
         fn a_text_is_folded_by_the_rule(text in prop_oneof![any::<String>(), "\\PC{0,12}", marks()]) {
             prop_assert_eq!(fold(&text), fold_by_rule(&text));
+            for enough in 0..text.len() {
+                let mut start = Vec::new();
+                fold_start_onto(&text, enough, &mut start);
+                let all = fold_by_rule(&text);
+                prop_assert!(all.as_bytes().starts_with(&start) && start.len() >= enough.min(all.len()), "{enough}");
+            }
         }
     }
 

@@ -12,9 +12,9 @@ mod select;
 mod walk;
 
 use std::hint::black_box;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kept::{Kept, KeptOrder, ORDERS};
+use kept::{Kept, KeptOrder, ORDERS, SharedOrder};
 pub use select::{Row, Selection};
 
 use crate::dictionary::Dictionary;
@@ -22,15 +22,12 @@ use crate::entry::{EntryFields, IndexEntry};
 use crate::hashed::Hashed;
 use crate::object_id::ObjectId;
 use crate::ordered::{CHUNK, Ordered, Visibility};
-use crate::query::{SortField, SortKey};
+use crate::query::SortKey;
 use crate::records::Records;
-use crate::sorting;
+use crate::sorting::{BY_UPDATED, Stream};
 use crate::terms::{KeyHasher, Terms};
 use crate::timestamp::Timestamp;
 use crate::tombstones::Tombstones;
-
-/// The keys of the permanent order by change.
-const BY_UPDATED: [SortKey; 1] = [SortKey { field: SortField::UpdatedAt, descending: false }];
 
 /// The contacts of one tenant.
 #[derive(Debug)]
@@ -199,7 +196,7 @@ impl ContactIndex {
         kept.drop_unused(records.len());
         for KeptOrder { keys, order, moves } in &mut kept.orders {
             *moves += 1;
-            Arc::make_mut(order).insert(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
+            order.lock().insert(&Stream { records, keys }, slot, records.class(slot));
         }
     }
 
@@ -225,7 +222,7 @@ impl ContactIndex {
         kept.drop_unused(records.len());
         for KeptOrder { keys, order, moves } in &mut kept.orders {
             *moves += 1;
-            Arc::make_mut(order).remove(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
+            order.lock().remove(&Stream { records, keys }, slot, records.class(slot));
         }
         self.remove_unordered(slot);
     }
@@ -266,10 +263,10 @@ impl ContactIndex {
         // A contact is found in an order by its former values, so it leaves before they change. Most changes leave most orders alone.
         let (id, change) = (records.id(slot), records.change(slot));
         let changes_updated = moves(&BY_UPDATED);
-        let mut orders: Vec<(&[SortKey], &mut Ordered)> = Vec::with_capacity(ORDERS);
+        let mut orders: Vec<(&[SortKey], &SharedOrder)> = Vec::with_capacity(ORDERS);
         for kept in kept.orders.iter_mut().filter(|kept| moves(&kept.keys)) {
             kept.moves += 1;
-            orders.push((&kept.keys, Arc::make_mut(&mut kept.order)));
+            orders.push((&kept.keys, &kept.order));
         }
         let class_of = |slot| records.class(slot);
         if changes_class {
@@ -278,8 +275,8 @@ impl ContactIndex {
         if changes_updated {
             self.by_updated.remove(slot, |other| records.change(other) < change, class_of);
         }
-        for (keys, order) in &mut orders {
-            order.remove(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
+        for (keys, order) in &orders {
+            order.lock().remove(&Stream { records, keys }, slot, records.class(slot));
         }
 
         self.records.update(slot, entry, fields, class);
@@ -293,7 +290,7 @@ impl ContactIndex {
             self.by_updated.insert(slot, |other| records.change(other) < change, class_of);
         }
         for (keys, order) in orders {
-            order.insert(slot, |other| records.compare(other, slot, keys).is_lt(), class_of);
+            order.lock().insert(&Stream { records, keys }, slot, class);
         }
     }
 
@@ -329,8 +326,8 @@ impl ContactIndex {
         self.keys.shrink_to_fit();
         let records = &self.records;
         self.by_id = Ordered::from_sorted(&slots, self.chunk_len, |slot| records.class(slot));
-        let by_updated = sorting::sort(records, &slots, &BY_UPDATED);
-        self.by_updated = Ordered::from_sorted(&by_updated, self.chunk_len, |slot| records.class(slot));
+        slots.sort_unstable_by_key(|&slot| records.change(slot));
+        self.by_updated = Ordered::from_sorted(&slots, self.chunk_len, |slot| records.class(slot));
     }
 }
 

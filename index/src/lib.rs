@@ -19,6 +19,7 @@ pub mod query;
 mod recency;
 mod records;
 mod replica;
+mod rough;
 mod scan;
 mod slots;
 mod sorting;

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::records::Records;
+
 /// How many contacts a chunk holds at most.
 pub(super) const CHUNK: usize = 1_024;
 
@@ -27,6 +29,32 @@ impl Visibility {
     }
 }
 
+/// Which contacts of an order count.
+pub(super) enum Accepts<'a> {
+    /// The visible ones, which the order has counted.
+    Visible(&'a Visibility),
+    /// Those that this holds of.
+    Those(&'a dyn Fn(u32) -> bool),
+}
+
+impl Accepts<'_> {
+    /// Whether a contact counts.
+    pub fn accepts(&self, slot: u32, records: &Records) -> bool {
+        match self {
+            Self::Visible(visibility) => visibility.sees(records.class(slot)),
+            Self::Those(accepts) => accepts(slot),
+        }
+    }
+
+    /// How many contacts of a chunk count.
+    pub fn count(&self, chunk: &Chunk) -> usize {
+        match self {
+            Self::Visible(visibility) => chunk.visible(visibility),
+            Self::Those(accepts) => chunk.slots.iter().filter(|&&slot| accepts(slot)).count(),
+        }
+    }
+}
+
 /// A place in an order: before the contact there, or the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
@@ -42,15 +70,17 @@ pub(super) struct Ordered {
     chunk_len: usize,
 }
 
+/// A piece of an order.
 #[derive(Clone, Debug)]
-struct Chunk {
-    slots: Vec<u32>,
+pub(super) struct Chunk {
+    pub slots: Vec<u32>,
     /// Each class of which there are contacts, with their number.
     counts: Vec<(u32, u32)>,
 }
 
 impl Chunk {
-    fn new(slots: Vec<u32>, class_of: &impl Fn(u32) -> u32) -> Self {
+    /// These contacts.
+    pub fn new(slots: Vec<u32>, class_of: &impl Fn(u32) -> u32) -> Self {
         let mut chunk = Self { slots, counts: Vec::new() };
         chunk.count(class_of);
         chunk
@@ -65,7 +95,7 @@ impl Chunk {
     }
 
     /// Counts one contact more.
-    fn add(&mut self, class: u32) {
+    pub fn add(&mut self, class: u32) {
         match self.counts.iter_mut().find(|(counted, _)| *counted == class) {
             Some((_, count)) => *count += 1,
             None => {
@@ -78,7 +108,7 @@ impl Chunk {
     }
 
     /// Counts one contact less.
-    fn take(&mut self, class: u32) {
+    pub fn take(&mut self, class: u32) {
         let Some(at) = self.counts.iter().position(|(counted, _)| *counted == class) else {
             debug_assert!(false, "a contact is counted under its class until it is removed");
             return;
@@ -99,7 +129,8 @@ impl Chunk {
         }
     }
 
-    const fn memory_bytes(&self) -> usize {
+    /// Bytes on the heap.
+    pub const fn memory_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<u32>() + self.counts.capacity() * size_of::<(u32, u32)>()
     }
 }
@@ -238,11 +269,6 @@ impl Ordered {
         first.iter().chain(chunks.flat_map(|chunk| &chunk.slots)).copied()
     }
 
-    /// All contacts.
-    pub fn iter(&self) -> impl Iterator<Item = u32> {
-        self.iter_from(self.start())
-    }
-
     /// All contacts, from the last to the first.
     pub fn iter_backward(&self) -> impl Iterator<Item = u32> {
         self.chunks.iter().rev().flat_map(|chunk| chunk.slots.iter().rev()).copied()
@@ -369,7 +395,7 @@ mod tests {
                 }
             }
 
-            prop_assert_eq!(ordered.iter().collect::<Vec<_>>(), &expected[..]);
+            prop_assert_eq!(ordered.iter_from(ordered.start()).collect::<Vec<_>>(), &expected[..]);
             for visibility in [Visibility::All, Visibility::Some(vec![true, false, false, true]), Visibility::Some(vec![])] {
                 let visible: Vec<_> = expected.iter().copied().filter(|&slot| visibility.sees(class_of(slot))).collect();
                 for rank in 0..visible.len() + 2 {

@@ -3,7 +3,6 @@
 //! Each contact has a slot, which is its place in every column. Columns and texts lie apart, so that a look at one field of many
 //! contacts walks through that field alone.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::blocks::Blocks;
@@ -11,7 +10,7 @@ use crate::entry::{EntryFields, IndexEntry, TextField};
 use crate::hashed::push;
 use crate::namespaces::{NamespaceLists, class, map_bytes, of_class};
 use crate::object_id::ObjectId;
-use crate::query::{SortField, SortKey};
+use crate::query::SortField;
 use crate::text::Text;
 
 /// The class of a free slot.
@@ -212,32 +211,6 @@ impl Records {
     /// The namespace lists of all contacts.
     pub const fn lists(&self) -> &NamespaceLists {
         &self.lists
-    }
-
-    /// By these keys, without any tie-break.
-    pub fn compare_keys(&self, one: u32, other: u32, keys: &[SortKey]) -> Ordering {
-        keys.iter().map(|key| self.compare_key(one, other, *key)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    }
-
-    /// By these keys and then by id.
-    pub fn compare(&self, one: u32, other: u32, keys: &[SortKey]) -> Ordering {
-        self.compare_keys(one, other, keys).then_with(|| self.id(one).cmp(&self.id(other)))
-    }
-
-    fn compare_key(&self, one: u32, other: u32, key: SortKey) -> Ordering {
-        let by_text = |column| match (self.text(one, column), self.text(other, column)) {
-            (Some(one), Some(other)) => one.compare(other),
-            (one, other) => one.is_some().cmp(&other.is_some()),
-        };
-        let order = match key.field {
-            SortField::Id => self.id(one).cmp(&self.id(other)),
-            SortField::Name => by_text(Column::Name),
-            SortField::Text(field) => by_text(Column::Field(field)),
-            SortField::Disabled => self.disabled(one).cmp(&self.disabled(other)),
-            SortField::CreatedAt => self.created_at(one).cmp(&self.created_at(other)),
-            SortField::UpdatedAt => self.updated_at(one).cmp(&self.updated_at(other)),
-        };
-        if key.descending { order.reverse() } else { order }
     }
 
     /// Prepares the record of a contact with these fields, for [`insert`](Self::insert) and [`update`](Self::update).

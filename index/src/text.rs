@@ -1,9 +1,8 @@
 //! A contact's text, as it is written into a record.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
-use crate::fold::fold_onto;
+use crate::fold::{fold_onto, fold_start_onto};
 
 /// What there is to do to get the folded form, in the two lowest bits of the text's length.
 mod form {
@@ -54,11 +53,21 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Appends the folded form, or no less than its first `most` bytes.
-    pub fn fold_start_onto(self, most: usize, folded: &mut Vec<u8>) {
+    /// Appends the folded form, or no less than its first `enough` bytes.
+    pub fn fold_start_onto(self, enough: usize, folded: &mut Vec<u8>) {
         match self.form {
-            form::FOLDED | form::ASCII => Self { text: &self.text[..most.min(self.text.len())], ..self }.fold_onto(folded),
-            _ => self.fold_onto(folded),
+            form::FOLDED | form::ASCII => Self { text: &self.text[..enough.min(self.text.len())], ..self }.fold_onto(folded),
+            _ => fold_start_onto(std::str::from_utf8(self.text).unwrap_or_default(), enough, folded),
+        }
+    }
+
+    /// The first bytes of the folded form, if there are so many and they need no folding by letter.
+    pub fn folded_start<const LEN: usize>(self) -> Option<[u8; LEN]> {
+        let start = self.text.first_chunk::<LEN>()?;
+        match self.form {
+            form::FOLDED => Some(*start),
+            form::ASCII => Some(start.map(|byte| byte.to_ascii_lowercase())),
+            _ => None,
         }
     }
 
@@ -70,16 +79,6 @@ impl<'a> Text<'a> {
         let mut folded = Vec::with_capacity(self.text.len());
         self.fold_onto(&mut folded);
         Cow::Owned(folded)
-    }
-
-    /// By the folded form, then by the text.
-    pub fn compare(self, other: Text<'_>) -> Ordering {
-        let folded = if (self.form, other.form) == (form::ASCII, form::ASCII) {
-            self.text.iter().map(u8::to_ascii_lowercase).cmp(other.text.iter().map(u8::to_ascii_lowercase))
-        } else {
-            self.folded().cmp(&other.folded())
-        };
-        folded.then_with(|| self.text.cmp(other.text))
     }
 }
 

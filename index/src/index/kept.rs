@@ -1,10 +1,10 @@
 //! Orders that lists asked for, kept for the next ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ContactIndex;
-use crate::ordered::Ordered;
 use crate::query::SortKey;
+use crate::rough::RoughOrder;
 
 /// How many orders beside the permanent ones are kept.
 pub(super) const ORDERS: usize = 6;
@@ -16,15 +16,28 @@ const MOVES: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub orders: Vec<KeptOrder>,
-    /// The keys of orders that were asked for once and not made, the last ones at the end.
-    asked: Vec<Vec<SortKey>>,
+}
+
+/// An order that lists make out further, one at a time.
+#[derive(Clone, Debug)]
+pub(super) struct SharedOrder(Arc<Mutex<RoughOrder>>);
+
+impl SharedOrder {
+    pub fn new(order: RoughOrder) -> Self {
+        Self(Arc::new(Mutex::new(order)))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, RoughOrder> {
+        // An index in which a list panicked is given up.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An order that a list asked for.
 #[derive(Debug)]
 pub(super) struct KeptOrder {
     pub keys: Vec<SortKey>,
-    pub order: Arc<Ordered>,
+    pub order: SharedOrder,
     /// How many contacts came, went or moved since a list used it.
     pub moves: usize,
 }
@@ -36,47 +49,32 @@ impl Kept {
     }
 
     /// The order by these keys, which is the last used one from now on.
-    pub fn order(&mut self, keys: &[SortKey]) -> Option<Arc<Ordered>> {
+    pub fn order(&mut self, keys: &[SortKey]) -> Option<SharedOrder> {
         let at = self.orders.iter().position(|kept| kept.keys == keys)?;
         self.orders[at..].rotate_left(1);
         self.orders.last_mut().map(|kept| {
             kept.moves = 0;
-            Arc::clone(&kept.order)
+            kept.order.clone()
         })
     }
 
-    /// Whether an order by these keys was asked for before. It was, from now on.
-    pub fn is_asked_again(&mut self, keys: &[SortKey]) -> bool {
-        let was_asked = self.asked.iter().any(|asked| asked == keys);
-        if !was_asked {
-            if self.asked.len() == ORDERS {
-                self.asked.remove(0);
-            }
-            self.asked.push(keys.to_vec());
-        }
-        was_asked
-    }
-
     /// Keeps an order, in place of the one that was not used for longest when there are many.
-    pub fn keep(&mut self, keys: &[SortKey], order: &Arc<Ordered>) {
+    pub fn keep(&mut self, keys: &[SortKey], order: &SharedOrder) {
         if self.order(keys).is_some() {
             return;
         }
         if self.orders.len() == ORDERS {
             self.orders.remove(0);
         }
-        self.orders.push(KeptOrder { keys: keys.to_vec(), order: Arc::clone(order), moves: 0 });
+        self.orders.push(KeptOrder { keys: keys.to_vec(), order: order.clone(), moves: 0 });
     }
 
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
-        let orders =
-            self.orders.iter().map(|kept| size_of_val(&kept.keys[..]) + size_of::<Ordered>() + kept.order.memory_bytes());
-        let asked = self.asked.iter().map(|keys| size_of_val(&keys[..])).sum::<usize>();
-        self.orders.capacity() * size_of::<KeptOrder>()
-            + self.asked.capacity() * size_of::<Vec<SortKey>>()
-            + orders.sum::<usize>()
-            + asked
+        let order = |kept: &KeptOrder| {
+            size_of_val(&kept.keys[..]) + size_of::<Mutex<RoughOrder>>() + 2 * size_of::<usize>() + kept.order.lock().memory_bytes()
+        };
+        self.orders.capacity() * size_of::<KeptOrder>() + self.orders.iter().map(order).sum::<usize>()
     }
 }
 

@@ -4,24 +4,22 @@
 //! pass every filter. Then the page is cut out of an order when walking to it is quick, or the contacts that match are sorted.
 
 use std::cmp::Reverse;
-use std::ops::{Deref, Range};
-use std::sync::Arc;
+use std::ops::Range;
 
+use super::ContactIndex;
 use super::check::{Check, Words, finders, names_have};
-use super::walk::{Accepts, Walk};
-use super::{BY_UPDATED, ContactIndex};
+use super::kept::SharedOrder;
+use super::walk::Walk;
 use crate::object_id::ObjectId;
-use crate::ordered::{Ordered, Position, Visibility};
+use crate::ordered::{Accepts, Ordered, Position, Visibility};
 use crate::query::{Filter, ListQuery, SortField, SortKey};
+use crate::rough::RoughOrder;
 use crate::slots::{Bits, Slots};
-use crate::sorting::{self, SortPlan};
+use crate::sorting::{self, BY_UPDATED, Direction, SortPlan, Stream};
 use crate::terms::Kind;
 
 /// Up to so many contacts, words are looked for in their names and not in the dictionary.
 const FEW: usize = if cfg!(test) { 4 } else { 512 };
-
-/// From more contacts than this on, an order is not sorted when it is asked for the first time.
-const GREAT: usize = if cfg!(test) { 10 } else { 50_000 };
 
 /// Contacts that are walked past in the time that it takes to look for a word in the names of one.
 const NAMES: usize = 64;
@@ -62,18 +60,7 @@ impl Page {
 /// An order, permanent or kept.
 enum Order<'a> {
     Permanent(&'a Ordered),
-    Kept(Arc<Ordered>),
-}
-
-impl Deref for Order<'_> {
-    type Target = Ordered;
-
-    fn deref(&self) -> &Ordered {
-        match self {
-            Self::Permanent(order) => order,
-            Self::Kept(order) => order,
-        }
-    }
+    Kept(SharedOrder),
 }
 
 /// The part of a permanent order that passes the filters on what it is ordered by.
@@ -125,18 +112,14 @@ impl ContactIndex {
         }
     }
 
-    /// The order that these keys ask for. Of a great index it is nothing when it is asked for the first time: to sort all contacts
-    /// takes longer than to select a page, and the order may never be asked for again.
-    fn order(&self, keys: &[SortKey]) -> Option<Order<'_>> {
-        let existing = self.existing_order(keys);
-        if existing.is_some() || (self.len() > GREAT && !self.kept().is_asked_again(keys)) {
-            return existing;
-        }
-        let by_id: Vec<u32> = self.by_id.iter().collect();
-        let sorted = sorting::sort(&self.records, &by_id, keys);
-        let order = Arc::new(Ordered::from_sorted(&sorted, self.chunk_len, |slot| self.records.class(slot)));
-        self.kept().keep(keys, &order);
-        Some(Order::Kept(order))
+    /// The order that these keys ask for.
+    fn order(&self, keys: &[SortKey]) -> Order<'_> {
+        self.existing_order(keys).unwrap_or_else(|| {
+            let stream = Stream { records: &self.records, keys };
+            let order = SharedOrder::new(RoughOrder::new(&stream, self.records.used_slots().collect(), self.chunk_len));
+            self.kept().keep(keys, &order);
+            Order::Kept(order)
+        })
     }
 
     /// The order to walk for a page of so many contacts, unless sorting them is less work.
@@ -145,8 +128,21 @@ impl ContactIndex {
         let steps_of_sorting = total.saturating_mul(if has_text { 64 } else { 16 });
         match self.existing_order(&plan.walked) {
             Some(order) => (self.steps_to(page, total) < steps_of_sorting).then_some(order),
-            None if total > self.len() / 16 => self.order(&plan.walked),
-            None => None,
+            None => (total > self.len() / 2).then(|| self.order(&plan.walked)),
+        }
+    }
+
+    /// The page of an order, when `total` of its contacts count.
+    fn page_of_order(&self, order: &Order<'_>, accepts: Accepts<'_>, plan: &SortPlan, page: Page, total: usize) -> Vec<u32> {
+        match order {
+            Order::Permanent(order) => {
+                Walk { index: self, order, range: order.start()..order.end(), accepts }.page(plan, page, total)
+            }
+            Order::Kept(order) => {
+                let stream = Stream { records: &self.records, keys: &plan.walked };
+                let count = page.limit.min(total.saturating_sub(page.offset));
+                order.lock().page(&stream, &accepts, page.offset, count, plan.direction == Direction::Backward)
+            }
         }
     }
 
@@ -225,14 +221,6 @@ impl ContactIndex {
         plan: &SortPlan,
         page: Page,
     ) -> (usize, Vec<u32>) {
-        if stretch.len == self.len()
-            && let Some(order) = self.order(&plan.walked)
-        {
-            let range = order.start()..order.end();
-            let walk = Walk { index: self, order: &order, range: range.clone(), accepts: Accepts::Visible(visibility) };
-            let total = walk.count(range);
-            return (total, walk.page(plan, page, total));
-        }
         let Stretch { order, range, .. } = &stretch;
         let walk = Walk { index: self, order, range: range.clone(), accepts: Accepts::Visible(visibility) };
         let total = walk.count(range.clone());
@@ -240,20 +228,15 @@ impl ContactIndex {
             return (total, walk.page(plan, page, total));
         }
         if stretch.len == self.len() {
-            let visible = self.by_id.iter().filter(|&slot| visibility.sees(self.records.class(slot)));
-            let by_id: Vec<u32> = visible.collect();
-            return (total, sorting::page(&self.records, &by_id, &plan.keys, page.offset, page.limit));
+            return (total, self.page_of_order(&self.order(&plan.walked), Accepts::Visible(visibility), plan, page, total));
         }
         // The first pages of a long stretch are met in another order before all of it could be looked at.
-        if stretch.len < self.len()
-            && self.steps_to(page, total) < total / 2
+        if self.steps_to(page, total) < total / 2
             && let Some(order) = self.order_to_walk(plan, total, page)
         {
             let check = Check { records: &self.records, filter, visibility, words: Words::NONE };
             let passes = |slot| check.passes(slot);
-            let range = order.start()..order.end();
-            let walk = Walk { index: self, order: &order, range, accepts: Accepts::Those(&passes) };
-            return (total, walk.page(plan, page, total));
+            return (total, self.page_of_order(&order, Accepts::Those(&passes), plan, page, total));
         }
         let visible = |slot: &u32| visibility.sees(self.records.class(*slot));
         let slots = self.collect(stretch.order.iter_range(stretch.range.clone()).filter(visible), total);
@@ -279,13 +262,10 @@ impl ContactIndex {
         if let Some(order) = self.order_to_walk(plan, total, page) {
             let bits = slots.into_bits(self.records.slots());
             let contains = |slot| bits.contains(slot);
-            let range = order.start()..order.end();
-            let walk = Walk { index: self, order: &order, range, accepts: Accepts::Those(&contains) };
-            return (total, walk.page(plan, page, total));
+            return (total, self.page_of_order(&order, Accepts::Those(&contains), plan, page, total));
         }
-        let mut slots = slots.into_vec();
-        slots.sort_unstable_by_key(|&slot| self.records.id(slot));
-        (total, sorting::page(&self.records, &slots, &plan.keys, page.offset, page.limit))
+        let stream = Stream { records: &self.records, keys: &plan.keys };
+        (total, sorting::page(&stream, slots.into_vec(), page.offset, page.limit))
     }
 
     /// The contacts that pass every filter.

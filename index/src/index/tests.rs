@@ -10,7 +10,7 @@ use super::*;
 use crate::entry::TextField;
 use crate::fold::fold;
 use crate::keys::{email_key, phone_key};
-use crate::query::{Filter, ListQuery};
+use crate::query::{Filter, ListQuery, SortField};
 
 /// The plain meaning of a list: the newest version of each contact, filtered, sorted and cut with nothing clever.
 #[derive(Debug, Default)]

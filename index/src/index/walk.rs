@@ -1,19 +1,11 @@
-//! A page cut out of an order, by walking to it.
+//! A page cut out of a permanent order, by walking to it.
 
 use std::ops::Range;
 
 use super::ContactIndex;
 use super::select::Page;
-use crate::ordered::{Ordered, Position, Visibility};
+use crate::ordered::{Accepts, Ordered, Position};
 use crate::sorting::{Direction, SortPlan};
-
-/// Which contacts of an order count.
-pub(super) enum Accepts<'a> {
-    /// The visible ones, which the order has counted.
-    Visible(&'a Visibility),
-    /// Those that this holds of.
-    Those(&'a dyn Fn(u32) -> bool),
-}
 
 /// A part of an order.
 pub(super) struct Walk<'a> {
@@ -25,10 +17,7 @@ pub(super) struct Walk<'a> {
 
 impl Walk<'_> {
     fn accepts(&self, slot: u32) -> bool {
-        match self.accepts {
-            Accepts::Visible(visibility) => visibility.sees(self.index.records.class(slot)),
-            Accepts::Those(accepts) => accepts(slot),
-        }
+        self.accepts.accepts(slot, &self.index.records)
     }
 
     /// How many contacts count between two positions.
@@ -82,15 +71,15 @@ impl Walk<'_> {
                 slots.reverse();
             }
             Direction::BackwardByGroups => {
-                // Each group of equal keys is walked forward. The first one may have contacts on earlier pages.
+                // Each group of contacts changed at the same time is walked forward. The first one may have contacts on earlier pages.
                 let last = self.nth_back(page.offset);
-                let mut skipped = self.count(last..self.group_end(last, plan)) - 1;
+                let mut skipped = self.count(last..self.group_end(last)) - 1;
                 let mut next = Some(last);
                 while slots.len() < count
                     && let Some(last) = next
                 {
-                    let start = self.group_start(last, plan);
-                    let end = self.group_end(last, plan);
+                    let start = self.group_start(last);
+                    let end = self.group_end(last);
                     let group = self.order.iter_range(start..end).filter(|&slot| self.accepts(slot));
                     slots.extend(group.skip(skipped).take(count - slots.len()));
                     skipped = 0;
@@ -101,36 +90,32 @@ impl Walk<'_> {
         slots
     }
 
-    /// Where the contacts start that have the same keys as the one here.
-    fn group_start(&self, at: Position, plan: &SortPlan) -> Position {
+    /// Where the contacts start that were changed at the same time as the one here.
+    fn group_start(&self, at: Position) -> Position {
         let records = &self.index.records;
-        let Some(member) = self.order.get(at) else { return at };
+        let Some(time) = self.order.get(at).map(|slot| records.updated_at(slot)) else { return at };
         let mut start = at;
         // Most groups are small.
         for _ in 0..8 {
             match self.order.before(start) {
-                Some(before)
-                    if self.order.get(before).is_some_and(|slot| records.compare_keys(slot, member, &plan.walked).is_eq()) =>
-                {
-                    start = before;
-                }
+                Some(before) if self.order.get(before).is_some_and(|slot| records.updated_at(slot) == time) => start = before,
                 _ => return start,
             }
         }
-        self.order.partition_point(|slot| records.compare_keys(slot, member, &plan.walked).is_lt())
+        self.order.partition_point(|slot| records.updated_at(slot) < time)
     }
 
-    /// Where the contacts end that have the same keys as the one here.
-    fn group_end(&self, at: Position, plan: &SortPlan) -> Position {
+    /// Where the contacts end that were changed at the same time as the one here.
+    fn group_end(&self, at: Position) -> Position {
         let records = &self.index.records;
-        let Some(member) = self.order.get(at) else { return at };
+        let Some(time) = self.order.get(at).map(|slot| records.updated_at(slot)) else { return at };
         let mut end = self.order.after(at);
         for _ in 0..8 {
             match self.order.get(end) {
-                Some(slot) if records.compare_keys(slot, member, &plan.walked).is_eq() => end = self.order.after(end),
+                Some(slot) if records.updated_at(slot) == time => end = self.order.after(end),
                 _ => return end,
             }
         }
-        self.order.partition_point(|slot| records.compare_keys(slot, member, &plan.walked).is_le())
+        self.order.partition_point(|slot| records.updated_at(slot) <= time)
     }
 }
