@@ -44,6 +44,8 @@ pub enum Function {
     DeleteClientContact,
     /// `GET /client-contact/{id}`
     GetClientContact,
+    /// `GET /client-contact/changes`
+    ListClientContactChanges,
     /// `GET /client-contact`
     ListClientContacts,
     /// `PUT /client-contact/{id}`
@@ -52,10 +54,11 @@ pub enum Function {
 
 impl Function {
     /// Every function.
-    pub const ALL: [Function; 5] = [
+    pub const ALL: [Function; 6] = [
         Function::CreateClientContact,
         Function::DeleteClientContact,
         Function::GetClientContact,
+        Function::ListClientContactChanges,
         Function::ListClientContacts,
         Function::UpdateClientContact,
     ];
@@ -66,6 +69,7 @@ impl Function {
             Function::CreateClientContact => "create-client-contact",
             Function::DeleteClientContact => "delete-client-contact",
             Function::GetClientContact => "get-client-contact",
+            Function::ListClientContactChanges => "list-client-contact-changes",
             Function::ListClientContacts => "list-client-contacts",
             Function::UpdateClientContact => "update-client-contact",
         }
@@ -78,6 +82,7 @@ impl Function {
             Function::CreateClientContact => serve(&keys, store, event, deadline, create_client_contact::handle).await,
             Function::DeleteClientContact => serve(&keys, store, event, deadline, delete_client_contact::handle).await,
             Function::GetClientContact => serve(&keys, store, event, deadline, get_client_contact::handle).await,
+            Function::ListClientContactChanges => serve(&keys, store, event, deadline, list_client_contact_changes::handle).await,
             Function::ListClientContacts => serve(&keys, lists, event, deadline, list_client_contacts::handle).await,
             Function::UpdateClientContact => serve(&keys, store, event, deadline, update_client_contact::handle).await,
         }
@@ -199,11 +204,13 @@ impl Gateway {
     /// The route of a request.
     fn route<'a>(&'a self, method: &str, path: &'a str) -> Option<Matched<'a>> {
         let unversioned = path.strip_prefix(VERSION_PREFIX).filter(|rest| rest.starts_with('/'));
-        self.routes.iter().filter(|(route, _)| route.method == method).find_map(|(route, function)| {
+        let matches = self.routes.iter().filter(|(route, _)| route.method == method).filter_map(|(route, function)| {
             let matched = |path| path_parameters(&route.path, path);
             let path_parameters = matched(path).or_else(|| unversioned.and_then(matched))?;
             Some(Matched { route, function: *function, path_parameters })
-        })
+        });
+        // Like API Gateway: of several routes the most specific one.
+        matches.min_by_key(|matched| matched.path_parameters.len())
     }
 }
 

@@ -267,13 +267,14 @@ mod tests {
     }
 
     #[test]
-    fn the_template_routes_the_five_calls() {
+    fn the_template_routes_the_calls() {
         let template = Template::parse(SOURCE).unwrap();
         let routes: BTreeSet<_> = template.routes.iter().map(|r| format!("{} {} {}", r.method, r.path, r.binary)).collect();
 
         let expected = [
             "DELETE /client-contact/{id} delete-client-contact",
             "GET /client-contact list-client-contacts",
+            "GET /client-contact/changes list-client-contact-changes",
             "GET /client-contact/{id} get-client-contact",
             "POST /client-contact create-client-contact",
             "PUT /client-contact/{id} update-client-contact",

@@ -44,6 +44,23 @@ pub(crate) const SLICE_ENTRIES: u32 = 256;
 /// For how long a tenant whose index is larger than the memory is refused without another look, in milliseconds.
 pub(crate) const REFUSAL_MS: i64 = 600_000;
 
+/// A reader of the change feed reads an entry again until it was read when it was this old, in milliseconds: what a refresh re-reads, and a
+/// little more.
+pub const FEED_SETTLE_MS: i64 = 10_000;
+
+/// On a tenant so busy that the log hardly ever ends, a reader of the change feed goes back to what is not settled after this many
+/// milliseconds.
+pub const FEED_LAG_MS: i64 = 60_000;
+
+/// How often a deep pass of the change feed begins, and how far before the one before it, in milliseconds.
+pub const FEED_DEEP_MS: i64 = 900_000;
+
+const _: () = {
+    assert!(FEED_SETTLE_MS >= SHORT_OVERLAP_MS, "what a refresh shows soon, the feed does too");
+    assert!(FEED_DEEP_MS >= LONG_OVERLAP_MS, "what a refresh shows at all, the feed does too");
+    assert!(FEED_LAG_MS > FEED_SETTLE_MS, "going back is worth the while");
+};
+
 /// The bounds that can be set from outside, for tests and unusual functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {

@@ -55,14 +55,7 @@ impl RoughOrder {
     }
 
     /// The contacts that follow `skipped` others of those that count, at most `count`, from the start or from the end.
-    pub fn page(
-        &mut self,
-        stream: &Stream<'_>,
-        accepts: &Accepts<'_>,
-        skipped: usize,
-        count: usize,
-        from_end: bool,
-    ) -> Vec<u32> {
+    pub fn page(&mut self, stream: &Stream<'_>, accepts: &Accepts<'_>, skipped: usize, count: usize, from_end: bool) -> Vec<u32> {
         let accepted = |slot: &u32| accepts.accepts(*slot, stream.records);
         let (mut page, mut skipped, mut passed) = (Vec::with_capacity(count), skipped, 0);
         while page.len() < count && passed < self.parts.len() {

@@ -107,6 +107,39 @@ impl Serialize for ContactJson<'_> {
     }
 }
 
+/// A change as the change feed shows it: the whole contact, or that it is gone.
+#[derive(Serialize)]
+pub struct ChangeJson<'a> {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    #[serde(rename = "__v")]
+    version: u64,
+    #[serde(rename = "updatedAt")]
+    updated_at: String,
+    deleted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactJson<'a>>,
+}
+
+impl<'a> ChangeJson<'a> {
+    /// The contact as it is since its last change.
+    pub fn of_contact(contact: &'a Contact) -> Self {
+        let Contact { id, version, updated_at, .. } = contact;
+        Self {
+            id: *id,
+            version: *version,
+            updated_at: updated_at.to_string(),
+            deleted: false,
+            contact: Some(ContactJson(contact)),
+        }
+    }
+
+    /// The contact `id` is gone since its change to `version` at `updated_at`.
+    pub fn of_deletion(id: ObjectId, version: u64, updated_at: Timestamp) -> Self {
+        Self { id, version, updated_at: updated_at.to_string(), deleted: true, contact: None }
+    }
+}
+
 fn optional<S: SerializeStruct>(object: &mut S, name: &'static str, value: &Option<impl Serialize>) -> Result<(), S::Error> {
     match value {
         Some(value) => object.serialize_field(name, value),

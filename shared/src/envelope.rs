@@ -5,7 +5,9 @@ use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, Statu
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
+use crate::changes::Changes;
 use crate::contact::{Contact, ContactJson};
 use crate::error::{Error, Violations};
 use crate::links::{self, Pages};
@@ -37,6 +39,14 @@ struct List<'a> {
     success: bool,
     data: Vec<ContactJson<'a>>,
     pagination: Pagination,
+}
+
+#[derive(Serialize)]
+struct ChangesBody<'a> {
+    success: bool,
+    data: &'a [Box<RawValue>],
+    cursor: &'a str,
+    more: bool,
 }
 
 #[derive(Serialize)]
@@ -142,6 +152,16 @@ pub fn list<'a>(
     if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES { Ok(response) } else { Err(Error::AnswerTooLarge) }
 }
 
+/// An answer of the change feed in its envelope.
+///
+/// # Errors
+///
+/// [`Error::Internal`] when it cannot be written as JSON.
+pub fn changes(changes: &Changes) -> Result<Response, Error> {
+    let Changes { data, cursor, more } = changes;
+    json(StatusCode::OK, &ChangesBody { success: true, data, cursor, more: *more })
+}
+
 /// The answer for an error. The cause of one that is not the client's is for the log, not for the answer.
 pub fn failure(error: &Error) -> Response {
     let (status, code) = status_and_code(error);
@@ -177,6 +197,8 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::InvalidApiKey => (StatusCode::UNAUTHORIZED, "invalid_api_key"),
         Error::NamespaceNotAllowed { .. } => (StatusCode::FORBIDDEN, "namespace_forbidden"),
         Error::ContactNotFound => (StatusCode::NOT_FOUND, "contact_not_found"),
+        Error::CursorInvalid => (StatusCode::BAD_REQUEST, "cursor_invalid"),
+        Error::CursorExpired => (StatusCode::GONE, "cursor_expired"),
         Error::VersionConflict { .. } => (StatusCode::PRECONDITION_FAILED, "version_conflict"),
         Error::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),

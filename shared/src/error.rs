@@ -39,6 +39,14 @@ pub enum Error {
     /// No such contact, or none that the caller may see, or an id that is not an ObjectId.
     #[error("Client contact not found")]
     ContactNotFound,
+    /// No cursor of the change feed reads so, or it is another tenant's or that of a key with other namespaces.
+    #[error("cursor must be one that this API gave to an API key of the same tenant and namespaces")]
+    CursorInvalid,
+    /// A cursor, or the moment to begin after, is older than the deletions that the change feed still has.
+    #[error(
+        "The change feed no longer reaches back so far: start again without cursor and from_updatedAt, and drop what the new pass does not show"
+    )]
+    CursorExpired,
     /// `If-Match` names another version than the contact has.
     #[error("If-Match names another version than the contact has, which is \"{current}\"")]
     VersionConflict {

@@ -98,7 +98,10 @@ mod tests {
             ("-0", "0"),
             ("-5", "-5"),
             ("18446744073709551616", "18446744073709551616"),
-            ("123456789012345678901234567890123456789012345678901234567890", "123456789012345678901234567890123456789012345678901234567890"),
+            (
+                "123456789012345678901234567890123456789012345678901234567890",
+                "123456789012345678901234567890123456789012345678901234567890",
+            ),
             (&*long, &*long),
         ] {
             assert_eq!(of_meta(&format!("{{\"a\":{{}},\"external_id\":{value},\"b\":1}}")).as_deref(), Some(id), "{value}");
@@ -109,10 +112,14 @@ mod tests {
     fn other_values_give_none() {
         let long = format!("\"{}\"", "x".repeat(256));
         let huge = "1".repeat(1_025);
-        for value in [r#""""#, &*long, "1.0", "1e3", "-1E+2", "-0.0", "true", "null", "[]", r#"["a"]"#, r#"{"external_id":"a"}"#, &*huge] {
+        for value in
+            [r#""""#, &*long, "1.0", "1e3", "-1E+2", "-0.0", "true", "null", "[]", r#"["a"]"#, r#"{"external_id":"a"}"#, &*huge]
+        {
             assert_eq!(of_meta(&format!("{{\"external_id\":{value}}}")), None, "{value}");
         }
-        for meta in [r#"{"External_id":"a"}"#, r#"{"a":{"external_id":"b"}}"#, "{}", "[]", "", "{\"external_id\":", r#""external_id""#] {
+        for meta in
+            [r#"{"External_id":"a"}"#, r#"{"a":{"external_id":"b"}}"#, "{}", "[]", "", "{\"external_id\":", r#""external_id""#]
+        {
             assert_eq!(of_meta(meta), None, "{meta}");
         }
     }

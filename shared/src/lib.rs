@@ -9,6 +9,7 @@ pub mod body;
 pub mod bounds;
 pub mod call;
 pub mod caller;
+pub mod changes;
 pub mod clock;
 mod connections;
 pub mod contact;
@@ -30,6 +31,8 @@ pub mod metrics;
 pub mod object_id;
 mod parameters;
 mod query_string;
+#[cfg(test)]
+mod seeded;
 pub mod snapshots;
 pub mod store;
 pub mod text_field;

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Violations};
 use crate::handling::{Handling, MAXIMUM_NAMES};
 use crate::query_string::{self, Pair};
+use crate::timestamp::Timestamp;
 
 /// The most values of one parameter.
 pub const MAXIMUM_VALUES: usize = 1_000;
@@ -129,4 +130,13 @@ impl<'a> Parameters<'a> {
         }
         self.violations.refuse(Error::InvalidParameter)
     }
+}
+
+/// Takes a parameter that is a moment, in the forms that every call takes.
+pub fn moment(given: &mut Parameters<'_>, name: &str) -> Option<Timestamp> {
+    let rule = "must be a time: milliseconds since 1970 as an integer, or RFC 3339 such as 2023-01-15T10:30:00.000Z";
+    given.parsed(name, rule, |text| {
+        let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
+        if is_integer { text.parse().ok().map(Timestamp::from_millis) } else { Timestamp::from_rfc3339(text) }
+    })
 }

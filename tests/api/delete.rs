@@ -126,7 +126,10 @@ async fn nothing_of_the_person_stays_in_the_table() {
 
     let attributes: BTreeSet<_> = item.keys().map(String::as_str).collect();
     let register = ["w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7"];
-    assert_eq!(attributes, ["__v", "_id", "company_namespace", "deleted", "expiresAt", "tenant", "updatedAt"].into_iter().chain(register).collect());
+    assert_eq!(
+        attributes,
+        ["__v", "_id", "company_namespace", "deleted", "expiresAt", "tenant", "updatedAt"].into_iter().chain(register).collect()
+    );
     for entry in register {
         let entry = item[entry].as_s().unwrap();
         assert!(entry.chars().all(|character| character == '-' || character.is_ascii_hexdigit()), "{entry}");

@@ -63,6 +63,7 @@ async fn recorded_events_are_answered() {
     create-client-contact: 201
     delete-client-contact: 200
     get-client-contact: 200
+    list-client-contact-changes: 200
     list-client-contacts: 200
     update-client-contact: 200
     ");

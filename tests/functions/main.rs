@@ -21,6 +21,7 @@ fn binary(function: Function) -> PathBuf {
         Function::CreateClientContact => env!("CARGO_BIN_EXE_create-client-contact-under-test"),
         Function::DeleteClientContact => env!("CARGO_BIN_EXE_delete-client-contact-under-test"),
         Function::GetClientContact => env!("CARGO_BIN_EXE_get-client-contact-under-test"),
+        Function::ListClientContactChanges => env!("CARGO_BIN_EXE_list-client-contact-changes-under-test"),
         Function::ListClientContacts => env!("CARGO_BIN_EXE_list-client-contacts-under-test"),
         Function::UpdateClientContact => env!("CARGO_BIN_EXE_update-client-contact-under-test"),
     };

@@ -80,6 +80,7 @@ async fn the_events_are_answered_as_they_are() {
     create-client-contact: 201
     delete-client-contact: 200
     get-client-contact: 200
+    list-client-contact-changes: 200
     list-client-contacts: 200
     update-client-contact: 200
     ");

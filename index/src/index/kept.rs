@@ -72,7 +72,10 @@ impl Kept {
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         let order = |kept: &KeptOrder| {
-            size_of_val(&kept.keys[..]) + size_of::<Mutex<RoughOrder>>() + 2 * size_of::<usize>() + kept.order.lock().memory_bytes()
+            size_of_val(&kept.keys[..])
+                + size_of::<Mutex<RoughOrder>>()
+                + 2 * size_of::<usize>()
+                + kept.order.lock().memory_bytes()
         };
         self.orders.capacity() * size_of::<KeptOrder>() + self.orders.iter().map(order).sum::<usize>()
     }

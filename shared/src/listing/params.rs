@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use crate::error::Error;
 use crate::handling::Handling;
-use crate::parameters::{Given, Parameters};
-use crate::timestamp::Timestamp;
+use crate::parameters::{Given, Parameters, moment};
 
 /// Contacts on a page when the request does not say.
 const DEFAULT_PER_PAGE: u32 = 25;
@@ -92,14 +91,6 @@ fn phones(given: &mut Parameters) -> Option<Vec<String>> {
         given.refuse("phone", "must have digits");
     }
     Some(phones)
-}
-
-fn moment(given: &mut Parameters, name: &str) -> Option<Timestamp> {
-    let rule = "must be a time: milliseconds since 1970 as an integer, or RFC 3339 such as 2023-01-15T10:30:00.000Z";
-    given.parsed(name, rule, |text| {
-        let is_integer = text.strip_prefix('-').unwrap_or(text).bytes().all(|byte| byte.is_ascii_digit());
-        if is_integer { text.parse().ok().map(Timestamp::from_millis) } else { Timestamp::from_rfc3339(text) }
-    })
 }
 
 /// The order that `sort` and `sortPageOrder` ask for; empty when they do not.
@@ -225,6 +216,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::timestamp::Timestamp;
 
     fn parse(query: &str) -> Result<ListQuery, Error> {
         super::parse(query, &Handling::default())

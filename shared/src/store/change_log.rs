@@ -1,5 +1,6 @@
 //! A tenant's change log: the index `updatedAt-index`, read page by page in the order of `updatedAt`.
 
+use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use index::log::{LogPage, LogPosition, LogRange, ResetMark};
 use index::timestamp::Timestamp;
@@ -39,25 +40,7 @@ impl Store {
         position: Option<LogPosition>,
         limit: u32,
     ) -> Result<LogPage, Error> {
-        let request = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(INDEX)
-            .key_condition_expression("#tenant = :tenant AND #updatedAt BETWEEN :from AND :to")
-            .expression_attribute_names("#tenant", "tenant")
-            .expression_attribute_names("#updatedAt", "updatedAt")
-            .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_owned()))
-            .expression_attribute_values(":from", number(range.from.millis()))
-            .expression_attribute_values(":to", number(range.to.millis()))
-            .set_exclusive_start_key(position.map(|position| key_of(tenant, position)))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .interceptor(meter.request_counter())
-            .send();
-        let output = meter.database(request).await.map_err(classify)?;
-        meter.consumed(&output.consumed_capacity);
+        let output = self.log_page(meter, tenant, range, position, limit).await?;
         let mut page = LogPage::default();
         let mut malformed = Vec::new();
         for item in output.items.unwrap_or_default() {
@@ -78,6 +61,37 @@ impl Store {
         // DynamoDB may hand out a position though nothing follows; the next page is empty then.
         page.next = output.last_evaluated_key.and_then(|key| position_of(&key));
         Ok(page)
+    }
+
+    /// One page of the log as DynamoDB answers it: see [`Store::change_log`].
+    pub(super) async fn log_page(
+        &self,
+        meter: &Meter,
+        tenant: &str,
+        range: LogRange,
+        position: Option<LogPosition>,
+        limit: u32,
+    ) -> Result<QueryOutput, Error> {
+        let request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("#tenant = :tenant AND #updatedAt BETWEEN :from AND :to")
+            .expression_attribute_names("#tenant", "tenant")
+            .expression_attribute_names("#updatedAt", "updatedAt")
+            .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_owned()))
+            .expression_attribute_values(":from", number(range.from.millis()))
+            .expression_attribute_values(":to", number(range.to.millis()))
+            .set_exclusive_start_key(position.map(|position| key_of(tenant, position)))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .interceptor(meter.request_counter())
+            .send();
+        let output = meter.database(request).await.map_err(classify)?;
+        meter.consumed(&output.consumed_capacity);
+        Ok(output)
     }
 
     /// Writes the tenant's reset mark at `now`: from then on whoever has an index of the tenant loads it anew. `voids_cursors` makes
@@ -134,6 +148,22 @@ impl Store {
     ///
     /// [`Error::Unavailable`] and [`Error::Internal`].
     pub async fn last_reset_mark(&self, meter: &Meter, tenant: &str) -> Result<Option<ResetMark>, Error> {
+        let marks = self.reset_marks(meter, tenant).await?;
+        Ok(marks.into_iter().max_by_key(|mark| mark.updated_at))
+    }
+
+    /// The tenant's last reset mark that voids cursors, strongly consistent.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn last_mark_that_voids_cursors(&self, meter: &Meter, tenant: &str) -> Result<Option<ResetMark>, Error> {
+        let marks = self.reset_marks(meter, tenant).await?;
+        Ok(marks.into_iter().filter(|mark| mark.voids_cursors).max_by_key(|mark| mark.updated_at))
+    }
+
+    /// The tenant's reset marks, strongly consistent.
+    async fn reset_marks(&self, meter: &Meter, tenant: &str) -> Result<Vec<ResetMark>, Error> {
         let request = self
             .client
             .query()
@@ -150,7 +180,7 @@ impl Store {
             .send();
         let output = meter.database(request).await.map_err(classify)?;
         meter.consumed(&output.consumed_capacity);
-        Ok(output.items().iter().filter_map(reset_mark).max_by_key(|mark| mark.updated_at))
+        Ok(output.items().iter().filter_map(reset_mark).collect())
     }
 }
 
@@ -160,7 +190,7 @@ fn key_of(tenant: &str, position: LogPosition) -> Item {
     key
 }
 
-fn position_of(key: &Item) -> Option<LogPosition> {
+pub(super) fn position_of(key: &Item) -> Option<LogPosition> {
     if let Some(updated_at) = stamp(key) {
         return Some(LogPosition { updated_at, sort_key: key.get("_id")?.as_s().ok()?.clone() });
     }
@@ -173,7 +203,7 @@ fn stamp(item: &Item) -> Option<Timestamp> {
     item.get("updatedAt")?.as_n().ok()?.parse().ok().map(Timestamp::from_millis)
 }
 
-fn reset_mark(item: &Item) -> Option<ResetMark> {
+pub(super) fn reset_mark(item: &Item) -> Option<ResetMark> {
     let generation = item.get("_id")?.as_s().ok()?.strip_prefix(RESET_PREFIX)?;
     let (generation, voids_cursors) = match generation.strip_suffix(VOIDS_CURSORS) {
         Some(generation) => (generation, true),

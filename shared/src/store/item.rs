@@ -152,7 +152,7 @@ pub struct Malformed {
 
 impl Malformed {
     /// The item whose `attribute` is not what it must be.
-    fn new(item: &Item, attribute: &str) -> Self {
+    pub fn new(item: &Item, attribute: &str) -> Self {
         let reason = match item.get(attribute) {
             None => format!("{attribute} is missing"),
             Some(_) => format!("{attribute} is not what it must be"),

@@ -10,6 +10,7 @@ mod change;
 mod change_log;
 mod create;
 mod expression;
+mod feed_log;
 mod idempotency;
 mod import;
 mod item;
@@ -23,6 +24,7 @@ mod tries;
 mod write;
 
 pub use change::Precondition;
+pub use feed_log::{ContactState, FeedEntry, FeedPage};
 pub use idempotency::{Creation, IdempotencyKey};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};

@@ -24,6 +24,7 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::object_id::ObjectId;
+use crate::seeded::Random;
 use crate::timestamp::Timestamp;
 
 const SEEDS: u64 = 1_500;
@@ -117,33 +118,6 @@ impl Seen {
         self.lost_after_rivals += other.lost_after_rivals;
         self.unknown += other.unknown;
         self.left += other.left;
-    }
-}
-
-/// SplitMix64.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Less than `bound`.
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next() % bound as u64).expect("it is below a usize")
-    }
-
-    fn within(&mut self, range: std::ops::Range<i64>) -> i64 {
-        range.start + i64::try_from(self.next() % range.start.abs_diff(range.end)).expect("it is below the range's length")
-    }
-
-    fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
     }
 }
 
