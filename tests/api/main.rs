@@ -5,6 +5,7 @@
 mod at_the_same_time;
 mod bad_input;
 mod callers;
+mod changes;
 mod create;
 mod delete;
 mod events;

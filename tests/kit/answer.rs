@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::contact::Contact;
 
 /// The code that goes with each kind of refusal, by its status.
-const CODES: [(u16, &str); 14] = [
+const CODES: [(u16, &str); 16] = [
     (400, "invalid_parameter"),
     (400, "invalid_field"),
     (400, "malformed_json"),
@@ -14,7 +14,9 @@ const CODES: [(u16, &str); 14] = [
     (401, "unauthenticated"),
     (401, "invalid_api_key"),
     (403, "namespace_forbidden"),
+    (400, "cursor_invalid"),
     (404, "contact_not_found"),
+    (410, "cursor_expired"),
     (412, "version_conflict"),
     (413, "body_too_large"),
     (422, "idempotency_key_reused"),
