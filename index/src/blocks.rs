@@ -3,7 +3,11 @@
 //! The records of neighbouring slots lie one after another in a block, so none has an allocation, a pointer or a reserve of its own. To
 //! change a record moves what follows it in the block, which is a few kilobytes at most.
 
+mod bulk;
+
 use std::collections::HashMap;
+
+pub(crate) use bulk::BlocksPart;
 
 use crate::hashed::push;
 use crate::namespaces::map_bytes;

@@ -16,6 +16,10 @@ pub const LONG_OVERLAP_MS: i64 = 600_000;
 /// release before this one. After that a deletion could have left the log unseen.
 pub const TRUST_MS: i64 = 12 * 60 * 60 * 1_000;
 
+/// A snapshot that is older than this is not used, in milliseconds: half of the 30 days that tombstones live. Snapshots came after tombstones
+/// had that life.
+pub const SNAPSHOT_TRUST_MS: i64 = 15 * 24 * 60 * 60 * 1_000;
+
 /// On a busy tenant, how often a refresh re-reads the whole short overlap, in milliseconds.
 pub(crate) const OVERLAP_EVERY_MS: i64 = 1_000;
 

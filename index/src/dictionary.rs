@@ -3,6 +3,9 @@
 //! The words lie one after another in one text, so that those which hold a part are found by one search through memory. A word is what
 //! stands between spaces in a folded name; a part without a space occurs in a name exactly when it occurs in one of its words.
 
+mod bulk;
+
+pub(crate) use bulk::{NameWords, WordSet};
 use memchr::memmem;
 
 use crate::hashed::{Hashed, push};

@@ -12,6 +12,9 @@ use icu_properties::props::{CanonicalCombiningClass, GeneralCategory};
 /// A stroke that stretches an Arabic word and means nothing.
 const TATWEEL: char = '\u{640}';
 
+/// The fingerprint of the Unicode tables that folded words and digits come from: it is another one when these are.
+pub const UNICODE_TABLES: u32 = 0x21ae_19f3;
+
 /// How many code points a table holds.
 const TABLE: usize = 256;
 
@@ -100,8 +103,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use twox_hash::XxHash3_64;
 
     use super::*;
+    use crate::keys::phone_key;
 
     /// Marks of all classes, which NFKD sorts, and letters around them.
     fn marks() -> impl Strategy<Value = String> {
@@ -152,6 +157,22 @@ mod tests {
         ] {
             assert_eq!(fold(text), folded, "{text}");
         }
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_the_unicode_tables() {
+        let mut forms = Vec::new();
+        for letter in '\0'..=char::MAX {
+            let letter = letter.encode_utf8(&mut [0; 4]).to_owned();
+            fold_onto(&letter, &mut forms);
+            forms.push(0xff);
+            forms.extend_from_slice(phone_key(&letter).as_bytes());
+            forms.push(0xff);
+        }
+
+        let fingerprint = XxHash3_64::oneshot(&forms) as u32;
+
+        assert_eq!(UNICODE_TABLES, fingerprint, "with other tables, UNICODE_TABLES becomes {fingerprint:#010x}");
     }
 
     #[test]

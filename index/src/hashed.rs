@@ -5,6 +5,10 @@
 //! at a time, so no change waits for all the others to move. A bucket is sorted by hash, and dense.
 //! Source: Litwin, "Linear hashing: a new tool for file and table addressing", 1980.
 
+mod bulk;
+
+pub(crate) use bulk::{Pair, pair};
+
 use crate::postings::Postings;
 
 /// How many hashes a bucket has on average.
@@ -243,7 +247,7 @@ mod tests {
 
     use super::*;
 
-    fn heap(hashed: &Hashed) -> usize {
+    pub(super) fn heap(hashed: &Hashed) -> usize {
         let buckets: usize = hashed.buckets.iter().map(Bucket::memory_bytes).sum();
         buckets + hashed.groups.iter().map(Postings::memory_bytes).sum::<usize>()
     }

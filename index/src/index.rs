@@ -6,6 +6,7 @@
 //! Two orders are always kept, by id and by change. Others are sorted on first use and kept up with changes from then on, so that
 //! only the first list of a kind pays for its order.
 
+mod bulk;
 mod check;
 mod kept;
 mod select;
@@ -14,6 +15,7 @@ mod walk;
 use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub(super) use bulk::Parts;
 use kept::{Kept, KeptOrder, ORDERS, SharedOrder};
 pub use select::{Row, Selection};
 
@@ -338,4 +340,4 @@ fn read_ahead(terms: &Terms, dictionary: &Dictionary, keys: &Hashed) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -22,6 +22,7 @@ mod replica;
 mod rough;
 mod scan;
 mod slots;
+pub mod snapshot;
 mod sorting;
 mod terms;
 mod text;
@@ -29,4 +30,4 @@ pub mod timestamp;
 mod tombstones;
 
 pub use index::{ContactIndex, Row, Selection};
-pub use replica::{Progress, Replica};
+pub use replica::{Progress, Refused, Replica, Source};

@@ -53,6 +53,19 @@ impl NamespaceLists {
         }
     }
 
+    /// The lists, each with the number of contacts that have it.
+    pub fn from_counts(lists: Vec<(Vec<String>, u32)>) -> Self {
+        let lists: Vec<(Arc<[String]>, u32)> = lists.into_iter().map(|(list, contacts)| (list.into(), contacts)).collect();
+        let numbers = (0..).zip(&lists).map(|(number, (list, _))| (Arc::clone(list), number)).collect();
+        let texts = lists.iter().map(|(list, _)| list_bytes(list)).sum();
+        Self { lists, numbers, free: Vec::new(), texts }
+    }
+
+    /// The names in the list of this number.
+    pub fn names(&self, number: u32) -> &[String] {
+        &self.lists[number as usize].0
+    }
+
     /// The classes that a caller with these namespaces sees, of disabled contacts or of others where that is asked for; nothing when
     /// no list shares a namespace with them.
     pub fn visible_to(&self, namespaces: &[String], disabled: Option<bool>) -> Option<Visibility> {

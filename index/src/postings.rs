@@ -44,6 +44,19 @@ impl Default for Postings {
 }
 
 impl Postings {
+    /// These slots, which are ascending and distinct.
+    pub fn from_sorted(slots: &[u32]) -> Self {
+        match slots.len() {
+            len @ ..=FEW => {
+                let mut few = [0; FEW];
+                few[..len].copy_from_slice(slots);
+                Self::Few(len as u8, few)
+            }
+            ..LONG => Self::List(Box::new(List(slots.to_vec()))),
+            len => Self::Bits(Box::new(Long { slots: slots.iter().copied().collect(), len })),
+        }
+    }
+
     /// How many slots there are.
     pub const fn len(&self) -> usize {
         match self {

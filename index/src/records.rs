@@ -3,7 +3,11 @@
 //! Each contact has a slot, which is its place in every column. Columns and texts lie apart, so that a look at one field of many
 //! contacts walks through that field alone.
 
+mod bulk;
+
 use std::collections::HashMap;
+
+pub(super) use bulk::{Columns, RecordWriter};
 
 use crate::blocks::Blocks;
 use crate::entry::{EntryFields, IndexEntry, TextField};

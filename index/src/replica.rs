@@ -10,17 +10,22 @@
 //!   that no pause between them leaves a gap.
 //!
 //! Applying an entry again changes nothing, and their order does not matter. See `docs/adr/0006-refresh.md`.
+//!
+//! A replica that has nothing yet can start from a [`Snapshot`], which another one wrote. What the snapshot lacks, the log showed after the
+//! snapshot's moment; it was no later than the long overlap, so its stamp is at most that much older than the moment. So the
+//! load reads the log from there on, and not from its beginning.
 
 use std::mem;
 
 use crate::bounds::{
-    BUSY_ENTRIES, Bounds, FREE_ENTRIES, OVERLAP_EVERY_MS, REFUSAL_MS, SLICE_ENTRIES, SWEEP_AT_LEAST_EVERY_MS,
+    BUSY_ENTRIES, Bounds, FREE_ENTRIES, OVERLAP_EVERY_MS, REFUSAL_MS, SLICE_ENTRIES, SNAPSHOT_TRUST_MS, SWEEP_AT_LEAST_EVERY_MS,
     SWEEP_AT_MOST_EVERY_MS, SWEEP_DURATION_MS, SWEEP_MS_PER_ENTRY, TRUST_MS,
 };
 use crate::entry::IndexEntry;
 use crate::index::ContactIndex;
 use crate::log::{LogPage, LogPosition, LogRange, LogRead, ReadId, ResetMark};
 use crate::scan::Scan;
+use crate::snapshot::{Origin, Snapshot, TenantHash};
 use crate::timestamp::Timestamp;
 
 /// A tenant's index, or what is known on the way to it.
@@ -51,6 +56,47 @@ pub enum Progress {
     },
 }
 
+/// Where an index came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// From the whole log.
+    Log,
+    /// From a snapshot, and the log from shortly before it.
+    Snapshot {
+        /// The snapshot's moment.
+        moment: Timestamp,
+    },
+}
+
+/// Why a replica does not start from a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Deletions after it can have left the log already.
+    #[error("the snapshot is {age_ms} ms old, and trusted for {SNAPSHOT_TRUST_MS} ms")]
+    TooOld {
+        /// Its age by this clock.
+        age_ms: i64,
+    },
+    /// It is from the future.
+    #[error("the snapshot is {ahead_ms} ms ahead of the clock")]
+    Ahead {
+        /// How far, by this clock.
+        ahead_ms: i64,
+    },
+    /// The tenant's history was changed after it.
+    #[error("the snapshot is from before the last reset mark")]
+    Reset,
+    /// Its index takes more memory than there is.
+    #[error("the index of the snapshot takes {bytes} bytes")]
+    TooLarge {
+        /// Bytes that it takes.
+        bytes: usize,
+    },
+    /// The replica has an index.
+    #[error("the index is loaded already")]
+    Loaded,
+}
+
 #[derive(Debug)]
 enum State {
     Absent,
@@ -62,10 +108,22 @@ enum State {
 /// An index of which a part is read.
 #[derive(Debug)]
 struct Loading {
-    /// When reading began.
-    start: Timestamp,
+    /// When reading began; nothing before the first pass.
+    start: Option<Timestamp>,
     scan: Scan,
     index: ContactIndex,
+    from: Start,
+}
+
+/// What a load began with.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Nothing,
+    Snapshot {
+        moment: Timestamp,
+        /// When the reading of the whole log began from which the snapshot descends.
+        log_read_at: Timestamp,
+    },
 }
 
 #[derive(Debug)]
@@ -79,6 +137,9 @@ struct Loaded {
     pass: Option<Pass>,
     /// Tombstones older than this were forgotten.
     forgotten: Timestamp,
+    source: Source,
+    /// When the reading of the whole log began from which this descends.
+    log_read_at: Timestamp,
 }
 
 /// The reading of one pass.
@@ -131,7 +192,7 @@ impl Replica {
         self.now = now;
         let Bounds { long_overlap, .. } = self.bounds;
         match &mut self.state {
-            State::Loading(loading) if is_trusted(loading.start, now) => loading.scan.abandon_reads(),
+            State::Loading(loading) if loading.is_trusted(now) => loading.begin(now),
             State::Loaded(loaded) if is_trusted(loaded.overlap_to, now) => loaded.plan(now, &self.bounds, false),
             State::Refused { until, .. } if now < *until && *until <= now.plus_millis(REFUSAL_MS.max(long_overlap)) => {}
             _ => self.load(),
@@ -156,6 +217,64 @@ impl Replica {
     pub fn index(&self) -> Option<&ContactIndex> {
         match &self.state {
             State::Loaded(loaded) => Some(&loaded.index),
+            _ => None,
+        }
+    }
+
+    /// The index as it stands, also while that of a snapshot has not caught up with the log yet: for work that is worth having when the
+    /// pass leaves it valid. No list may be answered from it.
+    pub fn provisional_index(&self) -> Option<&ContactIndex> {
+        match &self.state {
+            State::Loading(loading) if matches!(loading.from, Start::Snapshot { .. }) => Some(&loading.index),
+            _ => self.index(),
+        }
+    }
+
+    /// Where the index came from; nothing while there is none.
+    pub fn source(&self) -> Option<Source> {
+        match &self.state {
+            State::Loaded(loaded) => Some(loaded.source),
+            _ => None,
+        }
+    }
+
+    /// Starts from a snapshot, whose index is brought up to date by the passes that follow, instead of a load. Refused, it changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Each is a doubt in the snapshot, except [`Refused::Loaded`].
+    pub fn start_from(&mut self, snapshot: Snapshot, now: Timestamp) -> Result<(), Refused> {
+        let Snapshot { index, origin: Origin { tenant: _, moment, log_read_at, reset } } = snapshot;
+        if self.is_loaded() {
+            return Err(Refused::Loaded);
+        }
+        let age_ms = now.millis().saturating_sub(moment.millis());
+        if age_ms > SNAPSHOT_TRUST_MS {
+            return Err(Refused::TooOld { age_ms });
+        }
+        if age_ms < -self.bounds.long_overlap {
+            return Err(Refused::Ahead { ahead_ms: -age_ms });
+        }
+        let bytes = index.memory_bytes();
+        if bytes > self.bounds.memory {
+            return Err(Refused::TooLarge { bytes });
+        }
+        let is_same = |known: &ResetMark| reset.as_ref().is_some_and(|reset| reset.generation == known.generation);
+        if !self.meets_reset(reset.as_ref()) && !self.reset.as_ref().is_none_or(is_same) {
+            return Err(Refused::Reset);
+        }
+        let scan = Scan::since(moment.plus_millis(-self.bounds.long_overlap), now);
+        let from = Start::Snapshot { moment, log_read_at };
+        self.state = State::Loading(Box::new(Loading { start: None, scan, index, from }));
+        Ok(())
+    }
+
+    /// What a snapshot of the index as it stands says of itself; nothing while there is no index.
+    pub fn origin(&self, tenant: TenantHash) -> Option<Origin> {
+        match &self.state {
+            State::Loaded(loaded) => {
+                Some(Origin { tenant, moment: loaded.sweep.base, log_read_at: loaded.log_read_at, reset: self.reset.clone() })
+            }
             _ => None,
         }
     }
@@ -265,7 +384,8 @@ impl Replica {
     }
 
     fn load(&mut self) {
-        self.state = State::Loading(Box::new(Loading { start: self.now, scan: Scan::new(self.now), index: ContactIndex::new() }));
+        let (start, scan) = (Some(self.now), Scan::new(self.now));
+        self.state = State::Loading(Box::new(Loading { start, scan, index: ContactIndex::new(), from: Start::Nothing }));
     }
 
     /// Whether the mark says that what was read before is void.
@@ -281,10 +401,15 @@ impl Replica {
     }
 
     /// Whether the mark that was just met may have been written after this load began. One that was there long before is like
-    /// any other entry.
+    /// any other entry, unless the load began with a snapshot, which knew the newest mark.
     fn may_be_void(&self, loading: &Loading) -> bool {
-        let latest = loading.start.plus_millis(-self.bounds.long_overlap);
-        self.reset.as_ref().is_some_and(|reset| reset.updated_at >= latest)
+        match loading.from {
+            Start::Snapshot { .. } => true,
+            Start::Nothing => {
+                let latest = loading.start.unwrap_or(self.now).plus_millis(-self.bounds.long_overlap);
+                self.reset.as_ref().is_some_and(|reset| reset.updated_at >= latest)
+            }
+        }
     }
 }
 
@@ -300,10 +425,30 @@ fn apply(index: &mut ContactIndex, entries: &[IndexEntry]) {
 }
 
 impl Loading {
+    /// Whether what was read can still be brought up to date.
+    fn is_trusted(&self, now: Timestamp) -> bool {
+        let is_snapshot_trusted = match self.from {
+            Start::Snapshot { moment, .. } => now.millis().saturating_sub(moment.millis()).saturating_abs() <= SNAPSHOT_TRUST_MS,
+            Start::Nothing => true,
+        };
+        is_snapshot_trusted && self.start.is_none_or(|start| is_trusted(start, now))
+    }
+
+    fn begin(&mut self, now: Timestamp) {
+        self.start.get_or_insert(now);
+        self.scan.abandon_reads();
+    }
+
     fn finish(self, now: Timestamp, bounds: &Bounds) -> Loaded {
-        let Self { start, scan, index } = self;
+        let Self { start, scan, index, from } = self;
+        let start = start.unwrap_or(now);
         let sweep = Sweep { base: start, current: None, last_slice: start };
-        let mut loaded = Loaded { index, read_to: start, overlap_to: start, sweep, pass: None, forgotten: start };
+        let (source, log_read_at) = match from {
+            Start::Nothing => (Source::Log, start),
+            Start::Snapshot { moment, log_read_at } => (Source::Snapshot { moment }, log_read_at),
+        };
+        let mut loaded =
+            Loaded { index, read_to: start, overlap_to: start, sweep, pass: None, forgotten: start, source, log_read_at };
         loaded.index.forget_tombstones_before(start.plus_millis(-2 * bounds.long_overlap));
         // A single page shows the whole log at one moment. Of several, a contact that changed meanwhile can have moved from one that
         // was not read yet to one that was, and is in none of them.

@@ -37,8 +37,16 @@ impl Part {
 impl Scan {
     /// A scan of a whole log that starts at `now`.
     pub fn new(now: Timestamp) -> Self {
-        let whole = Part { range: LogRange::ALL, position: None, read: None };
-        Self { parts: vec![whole], end: now.plus_millis(AHEAD_MS), pages: 0 }
+        Self::of(LogRange::ALL, now)
+    }
+
+    /// A scan of what has stamps of `from` and later, which starts at `now`.
+    pub fn since(from: Timestamp, now: Timestamp) -> Self {
+        Self::of(LogRange::since(from), now)
+    }
+
+    fn of(range: LogRange, now: Timestamp) -> Self {
+        Self { parts: vec![Part { range, position: None, read: None }], end: now.plus_millis(AHEAD_MS), pages: 0 }
     }
 
     /// Whether nothing is left to read.

@@ -34,6 +34,43 @@ impl KeyHasher {
     }
 }
 
+/// Whether a contact is found by the words of the text in this column.
+pub(crate) const fn has_words(column: Column) -> bool {
+    matches!(column, Column::Name | Column::Field(TextField::LocalName))
+}
+
+/// Hashes the keys of texts, with memory that it keeps for the next one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keys {
+    digits: String,
+    email: Vec<u8>,
+}
+
+impl Keys {
+    /// The hash of the key that the text in this column is found by, if it is.
+    pub fn hash(&mut self, column: Column, text: &[u8], hasher: &KeyHasher) -> Option<u32> {
+        match column {
+            Column::Name => Some(hasher.hash(Kind::Name, text)),
+            Column::ExternalId => Some(hasher.hash(Kind::ExternalId, text)),
+            Column::Field(TextField::Email) => {
+                self.email.clear();
+                self.email.extend(text.iter().map(u8::to_ascii_lowercase));
+                Some(hasher.hash(Kind::Email, &self.email))
+            }
+            Column::Field(TextField::Phone1 | TextField::Phone2) => {
+                self.digits.clear();
+                push_digits(std::str::from_utf8(text).unwrap_or_default(), &mut self.digits);
+                (!self.digits.is_empty()).then(|| hasher.hash(Kind::Phone, self.digits.as_bytes()))
+            }
+            Column::Field(_) => None,
+        }
+    }
+
+    const fn memory_bytes(&self) -> usize {
+        self.digits.capacity() + self.email.capacity()
+    }
+}
+
 /// Appends the form in which a phone number is compared.
 pub(crate) fn phone_digits(text: Text<'_>, digits: &mut String) {
     digits.clear();
@@ -48,8 +85,7 @@ pub(crate) struct Terms {
     words: Vec<(u32, Range<u32>)>,
     /// Ascending and distinct.
     keys: Vec<u32>,
-    digits: String,
-    email: Vec<u8>,
+    keying: Keys,
 }
 
 impl Terms {
@@ -59,26 +95,10 @@ impl Terms {
         self.words.clear();
         self.keys.clear();
         for (column, text) in record.texts() {
-            match column {
-                Column::Name => {
-                    self.add_words(text);
-                    self.keys.push(hasher.hash(Kind::Name, text.text));
-                }
-                Column::Field(TextField::LocalName) => self.add_words(text),
-                Column::Field(TextField::Email) => {
-                    self.email.clear();
-                    self.email.extend(text.text.iter().map(u8::to_ascii_lowercase));
-                    self.keys.push(hasher.hash(Kind::Email, &self.email));
-                }
-                Column::Field(TextField::Phone1 | TextField::Phone2) => {
-                    phone_digits(text, &mut self.digits);
-                    if !self.digits.is_empty() {
-                        self.keys.push(hasher.hash(Kind::Phone, self.digits.as_bytes()));
-                    }
-                }
-                Column::Field(_) => {}
-                Column::ExternalId => self.keys.push(hasher.hash(Kind::ExternalId, text.text)),
+            if has_words(column) {
+                self.add_words(text);
             }
+            self.keys.extend(self.keying.hash(column, text.text, hasher));
         }
         let folded = &self.folded;
         let bytes = |(_, word): &(u32, Range<u32>)| &folded[word.start as usize..word.end as usize];
@@ -127,8 +147,7 @@ impl Terms {
         self.folded.capacity()
             + self.words.capacity() * size_of::<(u32, Range<u32>)>()
             + self.keys.capacity() * size_of::<u32>()
-            + self.digits.capacity()
-            + self.email.capacity()
+            + self.keying.memory_bytes()
     }
 }
 

@@ -36,6 +36,17 @@ impl<'a> Text<'a> {
         record.extend_from_slice(text.as_bytes());
     }
 
+    /// Appends the beginning of a text of `len` bytes to a record, which the text is to follow. `is_folded` says whether folding leaves
+    /// it as it is; of ASCII it does not matter.
+    pub fn write_start(record: &mut Vec<u8>, len: usize, is_ascii: bool, is_folded: bool) {
+        let form = match (is_ascii, is_folded) {
+            (true, _) => form::ASCII,
+            (false, true) => form::FOLDED,
+            (false, false) => form::ANY,
+        };
+        write_head(record, len, form);
+    }
+
     /// Reads the text at the start of a record, and advances.
     pub fn read(record: &mut &'a [u8]) -> Self {
         let (len, form) = read_head(record);

@@ -62,6 +62,11 @@ impl Tombstones {
         self.by_deletion.iter().rev().map(|(deleted_at, _)| *deleted_at)
     }
 
+    /// Each deleted contact with the version and the time of its deletion, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = (ObjectId, u64, Timestamp)> {
+        self.by_contact.iter().map(|(&id, tombstone)| (id, tombstone.version, tombstone.deleted_at))
+    }
+
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         map_bytes::<(ObjectId, Tombstone)>(self.by_contact.capacity()) + self.by_deletion.len() * ORDERED_BYTES

@@ -14,10 +14,10 @@ use crate::query::{Filter, ListQuery, SortField};
 
 /// The plain meaning of a list: the newest version of each contact, filtered, sorted and cut with nothing clever.
 #[derive(Debug, Default)]
-struct Model(BTreeMap<ObjectId, IndexEntry>);
+pub(crate) struct Model(pub(crate) BTreeMap<ObjectId, IndexEntry>);
 
 impl Model {
-    fn of<'a>(entries: impl IntoIterator<Item = &'a IndexEntry>) -> Self {
+    pub(crate) fn of<'a>(entries: impl IntoIterator<Item = &'a IndexEntry>) -> Self {
         let mut model = Self::default();
         for entry in entries {
             let known = model.0.get(&entry.id).map(|known| known.version);
@@ -112,7 +112,7 @@ fn compare(one: (&IndexEntry, &EntryFields), other: (&IndexEntry, &EntryFields),
 }
 
 /// Chunks so small that a few contacts fill, split and join them.
-fn small() -> ContactIndex {
+pub(crate) fn small() -> ContactIndex {
     ContactIndex::with_chunks(4)
 }
 
@@ -200,7 +200,7 @@ fn external_id() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["1", "2", "a", "A", "á", "a "]).prop_map(str::to_owned)
 }
 
-fn namespaces() -> impl Strategy<Value = Vec<String>> {
+pub(crate) fn namespaces() -> impl Strategy<Value = Vec<String>> {
     prop_oneof![
         6 => prop::sample::subsequence(vec!["a", "b", "c"], 1..=2).prop_shuffle().prop_map(|names| strings(&names)),
         1 => (0..40_u32).prop_map(|number| vec![format!("n{number}"), "b".to_owned()]),
@@ -225,9 +225,13 @@ prop_compose! {
     }
 }
 
-/// A history of writes: the versions of each contact ascend, some contacts are deleted, some come back.
 fn history() -> impl Strategy<Value = Vec<IndexEntry>> {
-    prop::collection::vec((0..30_u32, prop::option::weighted(0.8, fields()), 0..20_i64), 0..80).prop_map(|writes| {
+    history_of(30, 80)
+}
+
+/// A history of at most so many writes of so many contacts: the versions of each contact ascend, some contacts are deleted, some come back.
+pub(crate) fn history_of(contacts: u32, writes: usize) -> impl Strategy<Value = Vec<IndexEntry>> {
+    prop::collection::vec((0..contacts, prop::option::weighted(0.8, fields()), 0..20_i64), 0..writes).prop_map(|writes| {
         let mut versions = HashMap::new();
         let entry = |(number, fields, time): (u32, Option<EntryFields>, i64)| {
             let version = versions.entry(number).and_modify(|version| *version += 1).or_insert(0);
@@ -288,13 +292,13 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn query()(filter in prop_oneof![1 => Just(Filter::default()), 3 => filter()], sort in sort(), per_page in 1..12_u32)
+    pub(crate) fn query()(filter in prop_oneof![1 => Just(Filter::default()), 3 => filter()], sort in sort(), per_page in 1..12_u32)
     -> ListQuery {
         ListQuery { filter, sort, page: NonZeroU64::MIN, per_page }
     }
 }
 
-fn assert_same_lists(index: &ContactIndex, model: &Model, query: &ListQuery, namespaces: &[String]) {
+pub(crate) fn assert_same_lists(index: &ContactIndex, model: &Model, query: &ListQuery, namespaces: &[String]) {
     let total = model.list(query, namespaces).len() as u64;
     let pages = total.div_ceil(u64::from(query.per_page)) + 1;
     for page in (1..=pages).chain([u64::MAX]) {
