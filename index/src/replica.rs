@@ -363,19 +363,30 @@ impl Replica {
         }
     }
 
-    /// Takes entries that were read elsewhere, so that no later list is older than what its caller was shown.
-    pub fn learn(&mut self, entries: &[IndexEntry]) {
+    /// Takes entries that were read elsewhere, so that no later list is older than what its caller was shown. Answers how many contacts among
+    /// them were later in the log than the long overlap: the index should have known them already.
+    pub fn learn(&mut self, entries: &[IndexEntry]) -> usize {
+        let mut late = 0;
         match mem::replace(&mut self.state, State::Absent) {
             State::Loading(mut loading) => {
                 apply(&mut loading.index, entries);
                 self.state = State::Loading(loading);
             }
             State::Loaded(mut loaded) => {
+                let complete_to = loaded.sweep.base.plus_millis(-self.bounds.long_overlap);
+                let is_late = |entry: &&IndexEntry| {
+                    // Of a deletion that is unknown the index may have been told before.
+                    entry.fields.is_some()
+                        && entry.updated_at < complete_to
+                        && loaded.index.version(entry.id).is_none_or(|known| known < entry.version)
+                };
+                late = entries.iter().filter(is_late).count();
                 apply(&mut loaded.index, entries);
                 self.state = State::Loaded(loaded);
             }
             other => self.state = other,
         }
+        late
     }
 
     /// Gives the index up.

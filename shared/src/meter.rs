@@ -63,7 +63,7 @@ pub enum IndexSource {
 /// What happens so rarely that each time is worth a metric. A further one is a line here and one in each match below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
-    /// An entry of the change log that the change feed met later than its far step covers.
+    /// A change that a read of its contact showed, and that the change log had not shown within the long overlap.
     LateEntries,
     /// A list that was refused because its index takes more memory than there is.
     ListsRefused,

@@ -209,8 +209,9 @@ fn an_index_whose_change_panicked_is_loaded_anew() {
         let read = replica.next_read().unwrap();
         let page = log.page(&read);
         PANICS.set(true);
-        let outcome =
-            catch_unwind(AssertUnwindSafe(|| if learns { replica.learn(&page.entries) } else { replica.answer(read.id, page) }));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            if learns { drop(replica.learn(&page.entries)) } else { replica.answer(read.id, page) }
+        }));
         PANICS.set(false);
 
         assert!(outcome.is_err());
@@ -218,6 +219,23 @@ fn an_index_whose_change_panicked_is_loaded_anew() {
         log.pass(&mut replica, 40);
         assert_eq!(replica.index().unwrap().len(), 2);
     }
+}
+
+#[test]
+fn what_the_log_showed_too_late_is_counted_when_it_is_learned() {
+    let (mut log, mut replica) = (Log::default(), replica());
+    log.write(1, 0);
+    log.pass(&mut replica, 3 * LONG_OVERLAP_MS);
+    // Two that the log does not show, one of them still in time, and one that is known.
+    (2..4).for_each(|contact| log.write(contact, 2 * LONG_OVERLAP_MS * i64::from(contact - 2) + 1));
+    let [known, late, in_time] = &log.entries[..] else { panic!("three contacts") };
+
+    assert_eq!(replica.learn(std::slice::from_ref(known)), 0);
+    assert_eq!(replica.learn(std::slice::from_ref(in_time)), 0);
+    assert_eq!(replica.learn(&[late.clone(), in_time.clone()]), 1);
+    assert_eq!(replica.learn(std::slice::from_ref(late)), 0, "it is known now");
+    let deletion = IndexEntry { version: 9, fields: None, ..late.clone() };
+    assert_eq!(replica.learn(&[deletion]), 0);
 }
 
 #[test]

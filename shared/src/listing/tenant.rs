@@ -171,7 +171,11 @@ impl Tenant {
         let oldest = now.plus_millis(-self.heard_life);
         let heard: Vec<IndexEntry> = heard.into_iter().filter(|(since, _)| *since >= oldest).map(|(_, entry)| entry).collect();
         if !heard.is_empty() {
-            meter.index(|| replica.learn(&heard));
+            let late = meter.index(|| replica.learn(&heard));
+            if late > 0 {
+                meter.count(Count::LateEntries, late as u64);
+                tracing::warn!(tenant = self.name, late, "the change log showed entries later than the long overlap");
+            }
         }
     }
 
