@@ -6,6 +6,7 @@ mod at_the_same_time;
 mod bad_input;
 mod callers;
 mod changes;
+mod copies;
 mod create;
 mod delete;
 mod events;

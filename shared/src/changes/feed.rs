@@ -179,7 +179,7 @@ struct Entry {
     kind: EntryKind,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 enum EntryKind {
     /// The caller sees nothing of it.
     Unseen,
@@ -227,7 +227,12 @@ impl<'a> Reading<'a> {
         let next = page.next.clone();
         for entry in page.entries {
             let kind = self.kind(&entry);
-            if matches!(kind, EntryKind::Wanted(_)) {
+            if let EntryKind::Wanted(id) = kind {
+                // A contact that changed between two pages is on both.
+                if let Some(before) = self.entries.iter_mut().find(|before| before.kind == EntryKind::Wanted(id)) {
+                    before.kind = EntryKind::Unseen;
+                    self.wanted -= 1;
+                }
                 if self.wanted == self.limit {
                     self.is_done = true;
                     return;

@@ -91,6 +91,26 @@ fn follow(write_every: i64, call_every: i64, begin: i64, until: i64, shows: &Has
 }
 
 #[test]
+fn a_contact_that_changes_between_two_pages_is_wanted_once() {
+    let namespaces = ["a".to_owned()];
+    let entry = |contact, version, stamp| FeedEntry {
+        id: id(contact),
+        version,
+        updated_at: Timestamp::from_millis(stamp),
+        namespaces: namespaces.to_vec(),
+        left: LeftNamespaces::default(),
+    };
+    let position = LogPosition { updated_at: Timestamp::from_millis(2), sort_key: id(2).to_string() };
+    let now = Timestamp::from_millis(100);
+    let mut reading = Reading::new(Progress::new(None, now), &namespaces, 10, now);
+
+    reading.page(FeedPage { entries: vec![entry(1, 0, 1), entry(2, 0, 2)], voids_cursors: None, next: Some(position) });
+    reading.page(FeedPage { entries: vec![entry(3, 0, 3), entry(1, 1, 4)], voids_cursors: None, next: None });
+
+    assert_eq!(reading.wanted().collect::<Vec<_>>(), [id(2), id(3), id(1)]);
+}
+
+#[test]
 fn a_reader_that_never_sees_the_end_is_given_what_came_late() {
     // It begins 3 seconds after the first write, and stays two behind the last.
     let late = 50;
@@ -455,14 +475,18 @@ impl World {
                 self.seen.deep_passes += u64::from(goes_back && is_deep);
                 self.seen.busy += u64::from(goes_back && !is_deep);
             }
-            // Time passes between reads.
+            // Time passes between reads, and writes land.
             self.now += self.random.within(0..20);
+            while self.under_way.iter().any(|write| write.lands <= self.now) {
+                self.land();
+            }
             let page = self.page(&read);
             reading.page(page);
         }
         self.now += self.random.within(0..20);
         let wanted: Vec<ObjectId> = reading.wanted().collect();
         assert!(wanted.len() <= limit);
+        assert_eq!(wanted.iter().collect::<HashSet<_>>().len(), wanted.len(), "a contact is wanted twice");
         // Now and then there is no room for all.
         let fits = if wanted.len() > 1 && self.random.percent(10) { 1 + self.random.below(wanted.len()) } else { wanted.len() };
         let current: Vec<Option<ContactState>> = wanted.iter().take(fits).map(|id| self.current(*id)).collect();
