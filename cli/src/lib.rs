@@ -7,6 +7,7 @@
 pub mod account;
 pub mod answer;
 pub mod app;
+pub mod contacts_table;
 mod database;
 pub mod development_key;
 pub mod engine;
@@ -16,6 +17,7 @@ pub mod guard;
 pub mod http_server;
 pub mod keys;
 pub mod lifelike;
+pub mod migrate;
 pub mod reset;
 pub mod sample;
 pub mod seed;

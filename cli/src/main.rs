@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use contacts::engine::EngineError;
 use contacts::keys::{self, KeysError};
+use contacts::migrate::{self, MigrateError};
 use contacts::reset::{self, ResetError};
 use contacts::sample;
 use contacts::seed::{self, SeedError};
@@ -50,6 +51,8 @@ enum Command {
     Sample(sample::Options),
     /// Let lists of a tenant be loaded anew, after a restore or a script changed its contacts
     Reset(reset::Options),
+    /// Give contacts of an earlier version what finds them by their external ids
+    Migrate(migrate::Options),
 }
 
 #[tokio::main]
@@ -69,6 +72,7 @@ async fn main() -> ExitCode {
         Command::Seed(options) => seed(options).await,
         Command::Sample(options) => sample(options).await,
         Command::Reset(options) => reset(options).await,
+        Command::Migrate(options) => migrate(options).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,8 +86,11 @@ async fn main() -> ExitCode {
 /// Whether a command failed because its data folder or DynamoDB cannot be used.
 fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
     let is_database = |error: &EngineError| !matches!(error, EngineError::Address { .. } | EngineError::Thread(_));
-    if let Some(ResetError::Engine(error)) = error.downcast_ref() {
-        return is_database(error);
+    if let Some(ResetError::Open(error)) = error.downcast_ref() {
+        return error.is_database();
+    }
+    if let Some(MigrateError::Open(error)) = error.downcast_ref() {
+        return error.is_database();
     }
     match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
         (Some(ServeError::Engine(error)), _, _)
@@ -117,6 +124,12 @@ async fn sample(options: sample::Options) -> Result<(), Box<dyn std::error::Erro
 /// Resets a tenant and prints that.
 async fn reset(options: reset::Options) -> Result<(), Box<dyn Error>> {
     let said = reset::run(options).await?;
+    Ok(io::stdout().write_all(said.as_bytes())?)
+}
+
+/// Migrates contacts and prints what was done.
+async fn migrate(options: migrate::Options) -> Result<(), Box<dyn Error>> {
+    let said = migrate::run(options).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 

@@ -3,17 +3,12 @@
 //! Lists follow the stamps of changes. After contacts were changed without new stamps, by a restore from a backup or by a script, run
 //! this command.
 
-use std::path::PathBuf;
-
 use shared::clock;
 use shared::meter::Meter;
 use shared::store::Store;
 
-use crate::account::{self, AccountError};
-use crate::database::Database;
-use crate::engine::{EngineError, Missing};
+use crate::contacts_table::{ContactsTable, OpenError, TableLocation};
 use crate::keys;
-use crate::serve::{self, CONTACTS_TABLE};
 use crate::tables::causes;
 
 /// Which tenant to reset, and where.
@@ -27,28 +22,17 @@ pub struct Options {
     #[arg(long)]
     pub restored: bool,
 
-    /// Data folder, even while `contacts serve` uses it
-    #[arg(long, value_name = "DIR", default_value = ".contacts")]
-    pub data: PathBuf,
-
-    /// Use another DynamoDB instead of the data folder: DynamoDB Local (http) or an account (https)
-    #[arg(long, value_name = "URL", conflicts_with = "data", value_parser = serve::endpoint)]
-    pub dynamodb_endpoint: Option<String>,
-
-    /// Table of contacts in a deployed stack (output ContactsTableName), reached with the AWS configuration of this shell
-    #[arg(long, value_name = "NAME", conflicts_with = "data")]
-    pub table: Option<String>,
+    /// Where the table of contacts is
+    #[command(flatten)]
+    pub location: TableLocation,
 }
 
 /// Why the tenant was not reset. Each message is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum ResetError {
-    /// The local engine cannot be used.
+    /// The table cannot be used.
     #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// There are no credentials for an account.
-    #[error("The table of contacts cannot be used: {0}.")]
-    Account(#[from] AccountError),
+    Open(#[from] OpenError),
     /// DynamoDB refuses, or does not answer.
     #[error("The tenant {tenant} cannot be reset: {reason}.")]
     Refused {
@@ -64,20 +48,11 @@ pub enum ResetError {
 /// # Errors
 /// When the table cannot be reached.
 pub async fn run(options: Options) -> Result<String, ResetError> {
-    let Options { tenant, restored, data, dynamodb_endpoint, table } = options;
-    let (client, database) = match (dynamodb_endpoint, &table) {
-        (None, Some(_)) => (account::client().await?, None),
-        (Some(endpoint), _) => (serve::client(&endpoint).await, None),
-        (None, None) => {
-            let database = Database::of_folder(&data, Missing::Fail).await?;
-            (database.client.clone(), Some(database))
-        }
-    };
-    let store = Store::new(client, table.unwrap_or_else(|| CONTACTS_TABLE.to_owned()));
+    let Options { tenant, restored, location } = options;
+    let contacts = ContactsTable::open(location).await?;
+    let store = Store::new(contacts.client.clone(), &contacts.name);
     let written = store.write_reset_mark(&Meter::default(), &tenant, restored, clock::now()).await;
-    if let Some(database) = database {
-        database.close().await;
-    }
+    contacts.close().await;
     written.map_err(|error| ResetError::Refused { reason: causes(&error), tenant: tenant.clone() })?;
     Ok(format!("Lists of the tenant {tenant} are loaded anew from now on.\n"))
 }

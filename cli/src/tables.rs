@@ -2,8 +2,8 @@
 //! are upgraded.
 //!
 //! An index can be rebuilt at any time, because all that it holds is in its table. So an index that is missing, or has another key or
-//! projection, is deleted and rebuilt. If the program ends in between, the next start finds the index missing. Changes that affect
-//! the items themselves are refused.
+//! projection, is deleted and rebuilt. If the program ends in between, the next start finds the index missing. An index of contacts' external ids is
+//! built after the contacts have got the attribute, so where it is, they have. Changes that affect the items themselves in another way are refused.
 
 use std::error::Error;
 use std::iter;
@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType, TableDescription, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use futures::future::try_join_all;
+use shared::store::{CHANGE_LOG_INDEX, EXTERNAL_ID_INDEX, FORMER_CHANGE_LOG_INDEX, Store};
 use tokio::time::sleep;
 
 use crate::template::{Attribute, Index, KeyElement, Table};
@@ -154,28 +155,57 @@ async fn update(client: &Client, table: &Table, name: &str) -> Result<(), TableE
                 continue;
             }
             tracing::info!("The index {} of {name} has changed and is rebuilt.", index.index_name);
-            let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(&index.index_name).build();
-            let delete = delete.map_err(|source| declaration(table, source))?;
-            change(client, table, name, GlobalSecondaryIndexUpdate::builder().delete(delete).build()).await?;
+            change(client, name, None, deletion(table, &index.index_name)?).await?;
         } else {
+            if index.index_name == EXTERNAL_ID_INDEX {
+                migrate(client, name).await?;
+            }
             tracing::info!("The index {} of {name} is missing and is built.", index.index_name);
         }
         let create = creation(index).map_err(|source| declaration(table, source))?;
-        change(client, table, name, GlobalSecondaryIndexUpdate::builder().create(create).build()).await?;
+        let attributes = attributes_with(table, &found, index).map_err(|source| declaration(table, source))?;
+        change(client, name, Some(attributes), GlobalSecondaryIndexUpdate::builder().create(create).build()).await?;
         found = describe(client, name).await?;
+    }
+    // The change log of the first version makes every write more expensive, and that version builds it again.
+    let declares = |name: &str| table.indexes.iter().any(|index| index.index_name == name);
+    let has_former = indexes(&found).any(|index| index.index_name() == Some(FORMER_CHANGE_LOG_INDEX));
+    if has_former && !declares(FORMER_CHANGE_LOG_INDEX) && declares(CHANGE_LOG_INDEX) {
+        tracing::info!("The index {FORMER_CHANGE_LOG_INDEX} of {name} is not used any more and is removed.");
+        change(client, name, None, deletion(table, FORMER_CHANGE_LOG_INDEX)?).await?;
     }
     Ok(())
 }
 
-/// Changes one index, and waits until the change is done.
-async fn change(client: &Client, table: &Table, name: &str, update: GlobalSecondaryIndexUpdate) -> Result<(), TableError> {
+/// Gives contacts of an earlier version what their index of external ids needs.
+async fn migrate(client: &Client, name: &str) -> Result<(), TableError> {
+    tracing::info!("The contacts in {name} get what finds them by their external ids.");
+    let migrated = Store::new(client.clone(), name).migrate(None, |_| ()).await;
+    let migrated = migrated.map_err(|error| TableError::NotUpdated { table: name.to_owned(), reason: causes(&error) })?;
+    tracing::info!("{} of {} items of {name} have changed.", migrated.changed, migrated.read);
+    Ok(())
+}
+
+fn deletion(table: &Table, index: &str) -> Result<GlobalSecondaryIndexUpdate, TableError> {
+    let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(index).build();
+    let delete = delete.map_err(|source| declaration(table, source))?;
+    Ok(GlobalSecondaryIndexUpdate::builder().delete(delete).build())
+}
+
+/// Changes one index, and waits until the change is done. A new one comes with the definitions of all key attributes.
+async fn change(
+    client: &Client,
+    name: &str,
+    attributes: Option<Vec<AttributeDefinition>>,
+    update: GlobalSecondaryIndexUpdate,
+) -> Result<(), TableError> {
     // No time limit: the request ends when the index is built, and a repetition would not speed that up.
     let patient =
         aws_sdk_dynamodb::config::Builder::new().timeout_config(TimeoutConfig::disabled()).retry_config(RetryConfig::disabled());
     let changed = client
         .update_table()
         .table_name(name)
-        .set_attribute_definitions(Some(attributes(table).map_err(|source| declaration(table, source))?))
+        .set_attribute_definitions(attributes)
         .global_secondary_index_updates(update)
         .customize()
         .config_override(patient)
@@ -276,11 +306,20 @@ fn projection(index: &Index) -> Projection {
 }
 
 fn attributes(table: &Table) -> Result<Vec<AttributeDefinition>, BuildError> {
-    let definition = |attribute: &Attribute| {
-        let kind = ScalarAttributeType::from(attribute.attribute_type.as_str());
-        AttributeDefinition::builder().attribute_name(&attribute.attribute_name).attribute_type(kind).build()
-    };
-    table.attributes.iter().map(definition).collect()
+    table.attributes.iter().map(attribute).collect()
+}
+
+/// The attributes of the table's key, of the indexes that it has, and of one more: DynamoDB refuses a definition that no key uses.
+fn attributes_with(table: &Table, found: &TableDescription, index: &Index) -> Result<Vec<AttributeDefinition>, BuildError> {
+    let of_indexes = indexes(found).flat_map(|index| described_key(index.key_schema()));
+    let used: Vec<&str> = declared_key(&table.key).into_iter().chain(declared_key(&index.key_schema)).chain(of_indexes).collect();
+    let is_used = |declared: &&Attribute| used.contains(&declared.attribute_name.as_str());
+    table.attributes.iter().filter(is_used).map(attribute).collect()
+}
+
+fn attribute(declared: &Attribute) -> Result<AttributeDefinition, BuildError> {
+    let kind = ScalarAttributeType::from(declared.attribute_type.as_str());
+    AttributeDefinition::builder().attribute_name(&declared.attribute_name).attribute_type(kind).build()
 }
 
 fn key(elements: &[KeyElement]) -> Result<Vec<KeySchemaElement>, BuildError> {
@@ -364,12 +403,12 @@ mod tests {
         // The second time there is nothing to do.
         for _ in 0..2 {
             prepare_contacts(&client, &newer).await.unwrap();
-            assert_eq!(held(&client, "updatedAt-index").await, [["_id", "extra_info", "tenant", "updatedAt"]; 2]);
+            assert_eq!(held(&client, "change-log-index").await, [["_id", "extra_info", "tenant", "updatedAt"]; 2]);
             assert_eq!(held(&client, "sparse-index").await, [["_id", "sparse", "tenant"]]);
         }
         // An older version makes its own index what it needs, and leaves the one that it does not know.
         prepare_contacts(&client, template::SOURCE).await.unwrap();
-        assert_eq!(held(&client, "updatedAt-index").await, [["_id", "tenant", "updatedAt"]; 2]);
+        assert_eq!(held(&client, "change-log-index").await, [["_id", "tenant", "updatedAt"]; 2]);
         assert_eq!(held(&client, "sparse-index").await.len(), 1);
         let all = client.scan().table_name("contacts").send().await.unwrap();
         assert_eq!(all.items().iter().map(HashMap::len).sum::<usize>(), 4 + 5);

@@ -1,12 +1,16 @@
 //! The tables and routes that `template.yaml` declares, so that the local API is the deployed one.
 //!
-//! Only what a local API needs is read; permissions, logs and limits are left to AWS. Values that CloudFormation computes
-//! (`!If`, `!Sub`) are not evaluated: no property that is read here has one.
+//! Only what a local API needs is read; permissions, logs and limits are left to AWS. Conditions are evaluated as CloudFormation does for a new
+//! stack with the default parameters.
+
+mod intrinsics;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use intrinsics::{EvaluationError, Source};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The template that this program was built with.
 pub const SOURCE: &str = include_str!("../../template.yaml");
@@ -22,10 +26,12 @@ pub struct Template {
     pub tables: Vec<Table>,
     /// The routes of the HTTP API, ordered by the logical id of their function.
     pub routes: Vec<Route>,
+    /// The environment variables of every function whose values do not depend on other resources.
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A DynamoDB table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     /// The name of the resource in the template, such as `ContactsTable`.
     pub logical_id: String,
@@ -40,7 +46,7 @@ pub struct Table {
 }
 
 /// An attribute of a key.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Attribute {
     /// The attribute's name.
@@ -50,7 +56,7 @@ pub struct Attribute {
 }
 
 /// One part of a key.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct KeyElement {
     /// The attribute's name.
@@ -60,7 +66,7 @@ pub struct KeyElement {
 }
 
 /// A global secondary index.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Index {
     /// The index's name.
@@ -72,7 +78,7 @@ pub struct Index {
 }
 
 /// The attributes that an index holds besides its key.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Projection {
     /// `ALL`, `KEYS_ONLY` or `INCLUDE`.
@@ -101,6 +107,12 @@ pub enum TemplateError {
     /// The text is not YAML, or not a template.
     #[error("template.yaml cannot be read: {0}")]
     Malformed(#[from] Box<serde_saphyr::Error>),
+    /// A condition, or a value that depends on one, cannot be evaluated.
+    #[error("template.yaml cannot be evaluated: {0}")]
+    Evaluation(#[from] EvaluationError),
+    /// A property that is read here has another form.
+    #[error("template.yaml has an unexpected property: {0}")]
+    Property(#[from] serde_json::Error),
     /// A resource lacks a property that this program needs.
     #[error("{resource} in template.yaml has no {missing}")]
     Incomplete {
@@ -112,14 +124,26 @@ pub enum TemplateError {
 }
 
 impl Template {
-    /// Reads a template.
+    /// Reads a template as a new stack with the default parameters has it.
     ///
     /// # Errors
     /// When it is not YAML, or a table or function lacks one of the properties that make it work.
     pub fn parse(source: &str) -> Result<Template, TemplateError> {
-        let document: Document = serde_saphyr::from_str(source).map_err(Box::new)?;
-        let mut template = Template { tables: Vec::new(), routes: Vec::new() };
-        let usual_timeout = document.globals.function.timeout.unwrap_or(LAMBDAS_TIMEOUT);
+        Template::with_parameters(source, &[])
+    }
+
+    /// Reads a template as a stack with these parameters has it; the others have their defaults.
+    ///
+    /// # Errors
+    /// When it is not YAML, or a table or function lacks one of the properties that make it work.
+    pub fn with_parameters(source: &str, parameters: &[(&str, &str)]) -> Result<Template, TemplateError> {
+        let source: Source = serde_saphyr::from_str(source).map_err(Box::new)?;
+        let document: Document = serde_json::from_value(source.evaluate(parameters)?)?;
+        let function = document.globals.function;
+        let known = |(name, value): (String, Value)| Some((name, value.as_str()?.to_owned()));
+        let environment = function.environment.variables.into_iter().filter_map(known).collect();
+        let mut template = Template { tables: Vec::new(), routes: Vec::new(), environment };
+        let usual_timeout = function.timeout.unwrap_or(LAMBDAS_TIMEOUT);
         for (logical_id, resource) in document.resources {
             match resource.kind.as_str() {
                 "AWS::DynamoDB::Table" => template.tables.push(resource.properties.into_table(logical_id)?),
@@ -160,6 +184,13 @@ struct Globals {
 #[serde(rename_all = "PascalCase", default)]
 struct GlobalFunction {
     timeout: Option<u64>,
+    environment: Environment,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Environment {
+    variables: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -257,13 +288,70 @@ mod tests {
         assert_eq!(contacts.logical_id, "ContactsTable");
         assert_eq!(keys(&contacts.key), ["tenant HASH", "_id RANGE"]);
         assert_eq!(contacts.expiry.as_deref(), Some("expiresAt"));
-        let [index] = &contacts.indexes[..] else { panic!("one index, not {:?}", contacts.indexes) };
+        let [log, external_ids] = &contacts.indexes[..] else { panic!("two indexes, not {:?}", contacts.indexes) };
         assert_eq!(
-            (index.index_name.as_str(), keys(&index.key_schema)),
-            ("updatedAt-index", vec!["tenant HASH".into(), "updatedAt RANGE".into()])
+            (log.index_name.as_str(), keys(&log.key_schema)),
+            ("change-log-index", vec!["tenant HASH".into(), "updatedAt RANGE".into()])
         );
-        assert_eq!(index.projection.projection_type, "INCLUDE");
-        assert!(index.projection.non_key_attributes.contains(&"company_namespace".to_owned()));
+        assert_eq!(log.projection.projection_type, "INCLUDE");
+        assert!(log.projection.non_key_attributes.contains(&"company_namespace".to_owned()));
+        assert_eq!(
+            (external_ids.index_name.as_str(), keys(&external_ids.key_schema)),
+            ("external-id-index", vec!["tenant HASH".into(), "external_id RANGE".into()])
+        );
+        assert_eq!(external_ids.projection.projection_type, "KEYS_ONLY");
+        assert_eq!(template.environment["CHANGE_LOG_INDEX"], "change-log-index");
+    }
+
+    #[test]
+    fn each_deployment_of_an_update_changes_one_index_and_reads_one_that_was_there_before() {
+        // As the first version made it.
+        let mut before = BTreeSet::from(["updatedAt-index".to_owned()]);
+        let mut read_before = "updatedAt-index".to_owned();
+        for step in ["first", "second", "done"] {
+            let template = Template::with_parameters(SOURCE, &[("IndexUpdate", step)]).unwrap();
+            let contacts = template.tables.iter().find(|table| table.logical_id == "ContactsTable").unwrap();
+            let indexes: BTreeSet<String> = contacts.indexes.iter().map(|index| index.index_name.clone()).collect();
+            let read = template.environment["CHANGE_LOG_INDEX"].clone();
+
+            assert_eq!(before.symmetric_difference(&indexes).count(), 1, "{step}: {before:?}, then {indexes:?}");
+            // What functions read while they are replaced, the table has before and after.
+            assert!(before.contains(&read) && indexes.contains(&read_before), "{step} reads {read}");
+            // CloudFormation refuses a definition that no key uses.
+            let keys: BTreeSet<&str> = contacts
+                .indexes
+                .iter()
+                .flat_map(|index| &index.key_schema)
+                .chain(&contacts.key)
+                .map(|element| element.attribute_name.as_str())
+                .collect();
+            assert_eq!(
+                contacts.attributes.iter().map(|attribute| attribute.attribute_name.as_str()).collect::<BTreeSet<_>>(),
+                keys
+            );
+            (before, read_before) = (indexes, read);
+        }
+        assert_eq!(before, ["change-log-index", "external-id-index"].map(str::to_owned).into());
+    }
+
+    #[test]
+    fn what_depends_on_a_condition_is_what_a_stack_with_these_parameters_has() {
+        let source = "Parameters:\n  Mode: { Type: String, Default: a }\n  Count: { Type: Number, Default: 0 }\n\
+            Conditions:\n  IsA: !Equals [!Ref Mode, a]\n  IsNone: !Equals [!Ref Count, 0]\n  \
+              Both: !And [!Condition IsA, !Condition IsNone]\n  Neither: !Not [!Or [!Condition IsA, !Condition IsNone]]\n\
+            Globals: { Function: { Environment: { Variables: { A: !If [IsA, yes it is, 'no'], B: !If [Both, 'yes', 'no'], \
+              C: !If [Neither, 'yes', 'no'], D: !If [IsA, !Ref AWS::NoValue, there], E: !GetAtt Other.Arn } } } }\n\
+            Resources: {}\n";
+        let environment = |parameters: &[(&str, &str)]| {
+            let environment = Template::with_parameters(source, parameters).unwrap().environment;
+            environment.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+        };
+
+        assert_eq!(environment(&[]), "A=yes it is B=yes C=no");
+        assert_eq!(environment(&[("Count", "1")]), "A=yes it is B=no C=no");
+        assert_eq!(environment(&[("Mode", "b"), ("Count", "1")]), "A=no B=no C=yes D=there");
+        let unknown = Template::parse("Resources: { A: !If [Nobody, 1, 2] }").unwrap_err().to_string();
+        assert_eq!(unknown, "template.yaml cannot be evaluated: it has no condition Nobody");
     }
 
     #[test]
@@ -299,7 +387,7 @@ mod tests {
     #[test]
     fn values_that_cloudformation_computes_are_skipped() {
         let template = Template::parse(
-            "Resources:\n  \
+            "Conditions: { HasKey: !Not [!Equals [1, 1]] }\nResources:\n  \
                Things:\n    \
                  Type: AWS::DynamoDB::Table\n    \
                  Properties:\n      \

@@ -37,7 +37,7 @@ text_fields! {
 /// The optional texts of a contact, each at the place of its field in [`TextField::ALL`].
 pub type Texts = [Option<String>; TextField::ALL.len()];
 
-/// The last known state of a contact, as the index `updatedAt-index` projects it.
+/// The last known state of a contact, as the change log projects it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
     /// The contact.

@@ -24,7 +24,12 @@ pub enum StartError {
 ///
 /// [`StartError::Missing`] when it is not set, or empty.
 pub fn required(name: &'static str) -> Result<String, StartError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name))
+    optional(name).ok_or(StartError::Missing(name))
+}
+
+/// The text of a variable, if it is set and not empty.
+pub fn optional(name: &'static str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The number in a variable, if it is set.

@@ -14,7 +14,7 @@ use crate::aws;
 use crate::call::{Call, serve};
 use crate::connections::Connections;
 use crate::envelope::Response;
-use crate::environment::{StartError, required};
+use crate::environment::{StartError, optional, required};
 use crate::error::Error;
 use crate::listing::{ListConfig, Lists};
 use crate::log::log_as_function;
@@ -32,7 +32,11 @@ pub trait State: Clone + Send + Sync + 'static {
 
 impl State for Store {
     fn from_environment(client: &Client) -> Result<Self, StartError> {
-        Ok(Self::new(client.clone(), required("CONTACTS_TABLE")?))
+        let store = Self::new(client.clone(), required("CONTACTS_TABLE")?);
+        Ok(match optional("CHANGE_LOG_INDEX") {
+            Some(index) => store.with_change_log_index(index),
+            None => store,
+        })
     }
 }
 

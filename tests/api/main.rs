@@ -10,6 +10,7 @@ mod copies;
 mod create;
 mod delete;
 mod events;
+mod external_ids;
 mod gateway;
 mod get;
 mod handling;

@@ -54,6 +54,9 @@ const WORDS: [&str; 14] =
 const SORTABLE: [&str; 10] =
     ["_id", "name", "local_name", "phone1", "phone2", "email", "title", "disabled", "createdAt", "updatedAt"];
 
+/// External ids that are asked for.
+const EXTERNAL_IDS: [&str; 6] = ["C-1", "c-1", "7", "1.5", "[x], y", "nobody"];
+
 /// Fields that are nothing but text, with a few values for each.
 const TEXTS: [(&str, [&str; 3]); 7] = [
     ("local_name", ["جون سميث", "Jose", ""]),
@@ -125,7 +128,13 @@ fn body(creates: bool) -> impl Strategy<Value = Map<String, Value>> {
     let name = (name, select(&NAMES[..])).prop_map(move |(name, needed)| name.or(creates.then_some(needed)));
     let texts = vec((select(&TEXTS[..]), 0..4_usize), 0..4);
     let flag = prop::option::weighted(0.3, prop::option::of(any::<bool>()));
-    let others = prop::option::weighted(0.2, select(vec![json!({"": [1, {}]}), json!({}), Value::Null]));
+    let others = prop::option::weighted(
+        0.4,
+        prop_oneof![
+            1 => select(vec![json!({"": [1, {}]}), json!({}), json!({"external_id": 1.5}), json!({"external_id": ""}), Value::Null]),
+            3 => select(vec![json!("C-1"), json!("c-1"), json!(7), json!("7"), json!("[x], y")]).prop_map(|id| json!({"external_id": id})),
+        ],
+    );
     let namespaces = prop::option::weighted(0.4, subsequence(&NAMESPACES[..], 1..=3).prop_shuffle());
     let user = prop::option::weighted(0.2, select(vec![json!({"_id": "7", "type": "client", "client": "c"}), Value::Null]));
     (name, texts, flag, others, namespaces, user).prop_map(move |(name, texts, flag, meta, namespaces, user)| {
@@ -149,14 +158,16 @@ fn query() -> impl Strategy<Value = Query> {
         prop::option::weighted(0.7, prop_oneof![1..5_u64, Just(100)]),
         some(0.2, &NAMES, 4),
         some(0.25, &WORDS, 3),
+        some(0.2, &EXTERNAL_IDS, 4),
         prop_oneof![1 => Just(Vec::new()), 2 => vec((select(&SORTABLE[..]), any::<bool>()), 1..4)],
         any::<u8>(),
     )
-        .prop_map(|(page, per_page, names, search, sort, form)| Query {
+        .prop_map(|(page, per_page, names, search, external_ids, sort, form)| Query {
             page,
             per_page,
             names: names.unwrap_or_default().into_iter().map(str::to_owned).collect(),
             search: search.map(|words| words.join(" ")),
+            external_ids: external_ids.unwrap_or_default().into_iter().map(str::to_owned).collect(),
             sort,
             form,
             ..Query::default()

@@ -26,6 +26,8 @@ pub struct Query {
     pub ids: Vec<String>,
     /// `name`, when there is at least one
     pub names: Vec<String>,
+    /// `integration_meta.external_id`, when there is at least one
+    pub external_ids: Vec<String>,
     /// `search`
     pub search: Option<String>,
     /// `from_updatedAt`
@@ -109,11 +111,21 @@ fn matches(query: &Query, contact: &Contact) -> bool {
     let words: Vec<String> = query.search.iter().flat_map(|text| text.split_whitespace()).map(fold).collect();
     (query.ids.is_empty() || query.ids.contains(&id))
         && (query.names.is_empty() || query.names.contains(&name))
+        && (query.external_ids.is_empty() || external_id(contact).is_some_and(|own| query.external_ids.contains(&own)))
         && words.iter().all(|word| folded_name.contains(word) || folded_local_name.contains(word))
         && query.from_updated.is_none_or(|from| updated > from)
         && query.to_updated.is_none_or(|to| updated < to)
         && query.from_id.as_ref().is_none_or(|from| id > *from)
         && query.to_id.as_ref().is_none_or(|to| id < *to)
+}
+
+/// The external id of a contact, of those that the histories write.
+fn external_id(contact: &Contact) -> Option<String> {
+    match &contact["integration_meta"]["external_id"] {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) if number.is_i64() => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 fn compare(one: &Contact, other: &Contact, field: &str) -> Ordering {
@@ -140,6 +152,7 @@ impl Query {
         one("to__id", self.to_id.clone());
         pairs.extend(many("_id", &self.ids, self.form));
         pairs.extend(many("name", &self.names, self.form));
+        pairs.extend(many("integration_meta.external_id", &self.external_ids, self.form));
         pairs.extend(sort(&self.sort, self.form));
         pairs.join("&")
     }

@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 use contacts::engine::{Engine, Missing, Storage};
 use futures::StreamExt as _;
 use futures::stream;
+use serde_json::json;
 use tempfile::tempdir;
 use testkit::{Serving, contact};
 use tokio::time::timeout;
@@ -19,7 +20,8 @@ use tokio::time::timeout;
 use crate::contacts;
 
 const TABLE: &str = "ContactsTable";
-const INDEX: &str = "updatedAt-index";
+const INDEX: &str = "change-log-index";
+const FORMER_INDEX: &str = "updatedAt-index";
 
 /// Opens a folder as no version of the program would.
 async fn tamper(folder: &Path, change: impl AsyncFnOnce(Client)) {
@@ -29,8 +31,24 @@ async fn tamper(folder: &Path, change: impl AsyncFnOnce(Client)) {
 }
 
 fn drop_index() -> GlobalSecondaryIndexUpdate {
-    let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(INDEX).build().unwrap();
+    drop_index_named(INDEX)
+}
+
+fn drop_index_named(name: &str) -> GlobalSecondaryIndexUpdate {
+    let delete = DeleteGlobalSecondaryIndexAction::builder().index_name(name).build().unwrap();
     GlobalSecondaryIndexUpdate::builder().delete(delete).build()
+}
+
+/// Builds a change log under a name.
+fn create_index_named(name: &str, projection: &Projection) -> GlobalSecondaryIndexUpdate {
+    let create = aws_sdk_dynamodb::types::CreateGlobalSecondaryIndexAction::builder()
+        .index_name(name)
+        .key_schema(key("tenant", KeyType::Hash))
+        .key_schema(key("updatedAt", KeyType::Range))
+        .projection(projection.clone())
+        .build()
+        .unwrap();
+    GlobalSecondaryIndexUpdate::builder().create(create).build()
 }
 
 fn key(attribute: &str, kind: KeyType) -> KeySchemaElement {
@@ -43,28 +61,121 @@ fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
 
 /// Gives a folder the index that an older template declared.
 async fn make_older(folder: &Path, projection: &Projection) {
-    tamper(folder, async |client| {
-        let create = aws_sdk_dynamodb::types::CreateGlobalSecondaryIndexAction::builder()
-            .index_name(INDEX)
-            .key_schema(key("tenant", KeyType::Hash))
-            .key_schema(key("updatedAt", KeyType::Range))
-            .projection(projection.clone())
-            .build()
+    tamper(folder, async |client| update_table(&client, [drop_index(), create_index_named(INDEX, projection)]).await).await;
+}
+
+async fn update_table<const N: usize>(client: &Client, updates: [GlobalSecondaryIndexUpdate; N]) {
+    for update in updates {
+        client
+            .update_table()
+            .table_name(TABLE)
+            .attribute_definitions(attribute("tenant", ScalarAttributeType::S))
+            .attribute_definitions(attribute("updatedAt", ScalarAttributeType::N))
+            .global_secondary_index_updates(update)
+            .send()
+            .await
             .unwrap();
-        let create = GlobalSecondaryIndexUpdate::builder().create(create).build();
-        for update in [drop_index(), create] {
-            client
-                .update_table()
-                .table_name(TABLE)
-                .attribute_definitions(attribute("tenant", ScalarAttributeType::S))
-                .attribute_definitions(attribute("updatedAt", ScalarAttributeType::N))
-                .global_secondary_index_updates(update)
-                .send()
-                .await
-                .unwrap();
+    }
+}
+
+/// Makes a folder what the first version would have made of it: its one index, and contacts without the attribute `external_id`.
+async fn make_first_version(folder: &Path) {
+    tamper(folder, async |client| {
+        let former = create_index_named(FORMER_INDEX, &older_projection());
+        update_table(&client, [drop_index(), drop_index_named("external-id-index"), former]).await;
+        let items = client.scan().table_name(TABLE).send().await.unwrap().items.unwrap();
+        for item in items.iter().filter(|item| item.contains_key("external_id")) {
+            let update =
+                client.update_item().table_name(TABLE).key("tenant", item["tenant"].clone()).key("_id", item["_id"].clone());
+            update.update_expression("REMOVE external_id").send().await.unwrap();
         }
     })
     .await;
+}
+
+/// The indexes of a folder's table, sorted.
+async fn indexes(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    tamper(folder, async |client| {
+        let table = client.describe_table().table_name(TABLE).send().await.unwrap().table.unwrap();
+        names.extend(table.global_secondary_indexes().iter().filter_map(|index| index.index_name().map(str::to_owned)));
+    })
+    .await;
+    names.sort();
+    names
+}
+
+/// A folder of the first version with this many contacts, whose external ids are their numbers.
+async fn first_version(folder: &Path, contacts: u32) {
+    let serving = serve(folder).await;
+    let caller = serving.caller(None);
+    let numbered = |number: u32| contact().name(&number.to_string()).with("integration_meta", json!({"external_id": number}));
+    stream::iter(0..contacts).for_each_concurrent(10, async |number| drop(caller.add(numbered(number)).await)).await;
+    serving.signal("TERM").await;
+    make_first_version(folder).await;
+}
+
+#[tokio::test]
+async fn a_folder_of_the_first_version_gets_its_external_ids_once() {
+    let folder = tempdir().unwrap();
+    first_version(folder.path(), 3).await;
+
+    let serving = serve(folder.path()).await;
+    let found = serving.caller(None).list("integration_meta.external_id=1").await;
+    let log = serving.signal("TERM").await.errors;
+
+    assert_eq!(found.expect(200).names(), ["1"]);
+    assert!(log.contains("3 of 3 items of ContactsTable have changed."), "{log}");
+    assert_eq!(indexes(folder.path()).await, [INDEX, "external-id-index"]);
+    let log = serve(folder.path()).await.signal("TERM").await.errors;
+    assert!(!log.contains("items of ContactsTable") && !log.contains("The index "), "{log}");
+}
+
+#[tokio::test]
+async fn a_death_while_a_folder_is_brought_up_to_date_loses_nothing() {
+    let folder = tempdir().unwrap();
+    first_version(folder.path(), 300).await;
+
+    for milliseconds in [0, 20, 60] {
+        let dying = contacts().serve(folder.path());
+        dying.kill_after("get what finds them", Duration::from_millis(milliseconds)).await;
+        // Where the index of external ids is, every contact is in it.
+        if indexes(folder.path()).await.contains(&"external-id-index".to_owned()) {
+            break;
+        }
+    }
+
+    let serving = serve(folder.path()).await;
+    let caller = serving.caller(None);
+    for number in [0, 150, 299] {
+        assert_eq!(caller.list(format!("integration_meta.external_id={number}")).await.names(), [number.to_string()]);
+    }
+    assert_eq!(caller.list("").await.total(), 300);
+}
+
+#[tokio::test]
+async fn the_command_migrates_a_folder_that_is_served_and_one_that_is_not() {
+    let folder = tempdir().unwrap();
+    let migrate = async |arguments: &[&str]| {
+        let finished = contacts().with(&["migrate", "--data", folder.path().to_str().unwrap()]).with(arguments).run().await;
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        finished.output
+    };
+    first_version(folder.path(), 3).await;
+    let said = |tenants: u32| format!("Contacts changed: 0. Tenants whose lists are loaded anew from now on: {tenants}.\n");
+
+    // It brings the folder up to date first, as serving it does.
+    assert!(migrate(&[]).await.ends_with(&said(1)));
+    let serving = serve(folder.path()).await;
+    assert_eq!(serving.caller(None).list("integration_meta.external_id=2").await.names(), ["2"]);
+    assert!(migrate(&["--tenant", "local"]).await.ends_with(&said(1)));
+    assert!(migrate(&["--tenant", "nobody"]).await.ends_with(&said(0)));
+    assert_eq!(serving.caller(None).list("").await.total(), 3);
+
+    let missing = folder.path().join("missing");
+    let refused = contacts().with(&["migrate", "--data", missing.to_str().unwrap()]).run().await;
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert_eq!(refused.errors.lines().count(), 1, "{refused:?}");
 }
 
 fn older_projection() -> Projection {
@@ -103,7 +214,7 @@ async fn an_index_of_an_older_version_is_built_anew() {
         assert_eq!(listed.contacts(), std::slice::from_ref(&kept));
         assert_eq!(serving.caller(None).list("").await.total(), 1);
         let log = serving.signal("TERM").await.errors;
-        assert!(log.contains("The index updatedAt-index of ContactsTable "), "{log}");
+        assert!(log.contains("The index change-log-index of ContactsTable "), "{log}");
     }
     // Once it is up to date, there is nothing to be done.
     let log = serve(folder.path()).await.signal("TERM").await.errors;

@@ -10,6 +10,7 @@ mod imports;
 mod memory;
 mod refresh;
 mod tombstones;
+mod update_path;
 mod writes;
 
 use std::collections::{BTreeMap, HashMap};

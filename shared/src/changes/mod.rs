@@ -61,6 +61,7 @@ pub async fn changes(
     query: &ChangesQuery,
     now: Timestamp,
 ) -> Result<Changes, Error> {
+    store.needs_full_change_log()?;
     let Cursor { mark, progress, .. } = begin(store, meter, caller, &query.start, now).await?;
     let mut reading = Reading::new(progress, &caller.namespaces, query.limit, now);
     while let Some(read) = reading.next_read() {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::index::bounds::Bounds;
 use ::index::entry::IndexEntry;
 use ::index::log::LogRange;
-use ::index::query::ListQuery;
+use ::index::query::{Filter, ListQuery};
 use ::index::{ContactIndex, Row, Selection};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -32,6 +32,14 @@ use tenant::{Fresh, LOAD_READERS, Reader, Tenant};
 /// The most ids for which a warm instance reads the items themselves instead of its index: their reads are strongly consistent, a
 /// unit each for a contact of up to 4 KB.
 const DIRECT_IDS: usize = 25;
+
+/// The most external ids for which an instance without the tenant's index asks the index of external ids, a request for each. More are
+/// no less work than loading, unless the tenant is large.
+const DIRECT_EXTERNAL_IDS: usize = 100;
+
+/// The most contacts that a list reads because the index of external ids shows them: as many as a request can name by their ids. Many contacts
+/// can have the same external id.
+const DIRECT_CANDIDATES: usize = 1_000;
 
 /// Bytes that count for a tenant whose index is not loaded, so that many of them do not take memory without end.
 const IDLE_TENANT_BYTES: usize = 1_024;
@@ -158,6 +166,59 @@ impl Weighter<ContactKey, Arc<Contact>> for ContactWeight {
     }
 }
 
+/// Where a list gets its contacts from. Whatever it is, all filters are applied to what comes from there.
+#[derive(Debug, PartialEq, Eq)]
+enum Source<'a> {
+    /// Nowhere: a filter has no values.
+    Nothing,
+    /// The items of these contacts.
+    Items(&'a [ObjectId]),
+    /// The items of the contacts with these external ids.
+    ExternalIds(&'a [String]),
+    /// This range of the change log.
+    Range(LogRange),
+    /// The tenant's index.
+    Index,
+}
+
+impl<'a> Source<'a> {
+    /// The cheapest source that has all contacts that `filter` lets through.
+    fn of(filter: &'a Filter, is_loaded: bool) -> Self {
+        // A new filter does not compile before it is decided here whether it can narrow the source.
+        let Filter {
+            ids,
+            names,
+            search: _,
+            emails,
+            phones,
+            external_ids,
+            disabled: _,
+            updated_after,
+            updated_before,
+            created_after: _,
+            created_before: _,
+            id_after: _,
+            id_before: _,
+        } = filter;
+        let has_no_value = ids.as_ref().is_some_and(Vec::is_empty)
+            || [names, emails, phones, external_ids].iter().any(|values| values.as_ref().is_some_and(Vec::is_empty));
+        if has_no_value {
+            return Self::Nothing;
+        }
+        match (ids, external_ids) {
+            (Some(ids), _) if ids.len() <= DIRECT_IDS || !is_loaded => return Self::Items(ids),
+            (_, Some(values)) if !is_loaded && values.len() <= DIRECT_EXTERNAL_IDS => return Self::ExternalIds(values),
+            _ => {}
+        }
+        if is_loaded || updated_after.is_none() && updated_before.is_none() {
+            return Self::Index;
+        }
+        let from = updated_after.map_or(LogRange::ALL.from, |after| after.plus_millis(1));
+        let to = updated_before.map_or(LogRange::ALL.to, |before| before.plus_millis(-1));
+        if from > to { Self::Nothing } else { Self::Range(LogRange { from, to }) }
+    }
+}
+
 /// One list on its way.
 struct Listing<'a> {
     meter: &'a Meter,
@@ -188,15 +249,20 @@ impl Lists {
     pub async fn list(&self, meter: &Meter, caller: &Caller, query: &ListQuery, now: Timestamp) -> Result<Page, Error> {
         let (tenant, is_loaded) = self.tenant(&caller.tenant);
         let listing = Listing { meter, caller, query, now, tenant: &tenant };
-        match &query.filter.ids {
-            Some(ids) if ids.is_empty() => return Ok(Page { contacts: Vec::new(), total: 0 }),
-            Some(ids) if ids.len() <= DIRECT_IDS || !is_loaded => return self.list_items(&listing, ids).await,
-            _ => {}
+        if query.filter.external_ids.is_some() {
+            self.store.needs_full_change_log()?;
         }
-        if !is_loaded && let Some(page) = self.list_range(&listing).await? {
-            return Ok(page);
+        let page = match Source::of(&query.filter, is_loaded) {
+            Source::Nothing => Some(Page { contacts: Vec::new(), total: 0 }),
+            Source::Items(ids) => Some(self.list_items(&listing, ids).await?),
+            Source::ExternalIds(values) => self.list_external_ids(&listing, values).await?,
+            Source::Range(range) => self.list_range(&listing, range).await?,
+            Source::Index => None,
+        };
+        match page {
+            Some(page) => Ok(page),
+            None => self.list_index(&listing).await,
         }
-        self.list_index(&listing).await
     }
 
     /// Bytes that the indexes of all tenants take together, each as it was when it was last used.
@@ -234,20 +300,20 @@ impl Lists {
         self.page(listing, View::Part(Box::new(part)), contacts).await
     }
 
-    /// A list of just the range of `updatedAt` that is asked for, if one is and a single page of the change log holds it. More than
-    /// that is no less work than loading all.
-    async fn list_range(&self, listing: &Listing<'_>) -> Result<Option<Page>, Error> {
-        let filter = &listing.query.filter;
-        if filter.updated_after.is_none() && filter.updated_before.is_none() {
-            return Ok(None);
-        }
-        let range = LogRange {
-            from: filter.updated_after.map_or(LogRange::ALL.from, |after| after.plus_millis(1)),
-            to: filter.updated_before.map_or(LogRange::ALL.to, |before| before.plus_millis(-1)),
-        };
-        if range.from > range.to {
-            return Ok(Some(Page { contacts: Vec::new(), total: 0 }));
-        }
+    /// A list of just the contacts that the index of external ids shows with one of `values`, unless they are too many. It lags behind, so what
+    /// is listed is what their items say.
+    async fn list_external_ids(&self, listing: &Listing<'_>, values: &[String]) -> Result<Option<Page>, Error> {
+        let found = self.store.find_by_external_ids(listing.meter, listing.tenant.name(), values, DIRECT_CANDIDATES).await?;
+        let Some(mut ids) = found else { return Ok(None) };
+        // One that was changed between two queries can be found twice.
+        ids.sort_unstable();
+        ids.dedup();
+        self.list_items(listing, &ids).await.map(Some)
+    }
+
+    /// A list of just the range of `updatedAt` that is asked for, if a single page of the change log holds it. More than that is no less work
+    /// than loading all.
+    async fn list_range(&self, listing: &Listing<'_>, range: LogRange) -> Result<Option<Page>, Error> {
         let log = self.store.change_log(listing.meter, listing.tenant.name(), range, None, self.config.page_entries).await?;
         if log.next.is_some() {
             return Ok(None);

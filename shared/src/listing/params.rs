@@ -49,8 +49,7 @@ pub fn parse(query: &str, handling: &Handling) -> Result<ListQuery, Error> {
         id_before: given.once("to__id"),
         emails: given.many("email").map(|emails| distinct(emails.iter().map(|email| email_key(email)))),
         phones: phones(&mut given),
-        // No list knows external ids yet.
-        external_ids: None,
+        external_ids: given.many("integration_meta.external_id").map(distinct),
         disabled: given.parsed("disabled", "must be true or false", |text| text.parse().ok()),
         created_after: moment(&mut given, "from_createdAt"),
         created_before: moment(&mut given, "to_createdAt"),

@@ -1,4 +1,4 @@
-//! A tenant's change log: the index `updatedAt-index`, read page by page in the order of `updatedAt`.
+//! A tenant's change log: an index, read page by page in the order of `updatedAt`.
 
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
@@ -11,9 +11,6 @@ use super::{Store, number};
 use crate::error::Error;
 use crate::hex::hex;
 use crate::meter::Meter;
-
-/// The index that is the change log.
-const INDEX: &str = "updatedAt-index";
 
 /// What the sort keys of reset marks start with. The rest is the generation, and the suffix if cursors are void. All of a mark is in
 /// its keys, which every index shows.
@@ -76,7 +73,7 @@ impl Store {
             .client
             .query()
             .table_name(&self.table)
-            .index_name(INDEX)
+            .index_name(&self.change_log_index)
             .key_condition_expression("#tenant = :tenant AND #updatedAt BETWEEN :from AND :to")
             .expression_attribute_names("#tenant", "tenant")
             .expression_attribute_names("#updatedAt", "updatedAt")

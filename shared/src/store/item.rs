@@ -486,7 +486,7 @@ mod tests {
     #[test]
     fn the_template_projects_what_entries_need() {
         let template = include_str!("../../../template.yaml");
-        let index = template.split("IndexName: updatedAt-index").nth(1).unwrap();
+        let index = template.split("IndexName: change-log-index").nth(1).unwrap();
         let list = index.split("NonKeyAttributes:\n").nth(1).unwrap();
         let projected: BTreeSet<&str> = list.lines().map_while(|line| line.trim().strip_prefix("- ")).collect();
 
@@ -506,9 +506,9 @@ mod tests {
         }
 
         let missing: Vec<_> = needed.difference(&projected).collect();
-        assert!(missing.is_empty(), "template.yaml does not project {missing:?} into updatedAt-index");
+        assert!(missing.is_empty(), "template.yaml does not project {missing:?} into change-log-index");
         let unused: Vec<_> = projected.difference(&needed).collect();
-        assert!(unused.is_empty(), "template.yaml projects {unused:?} into updatedAt-index, which nothing needs");
+        assert!(unused.is_empty(), "template.yaml projects {unused:?} into change-log-index, which nothing needs");
     }
 
     #[test]

@@ -10,12 +10,14 @@ mod change;
 mod change_log;
 mod create;
 mod expression;
+mod external_ids;
 mod feed_log;
 mod idempotency;
 mod import;
 mod item;
 mod left_namespaces;
 mod manifest;
+mod migration;
 mod register;
 mod sdk_error;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use feed_log::{ContactState, FeedEntry, FeedPage};
 pub use idempotency::{Creation, IdempotencyKey};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
+pub use migration::Migrated;
 pub use sdk_error::{SdkFailure, classify};
 
 use std::collections::HashMap;
@@ -48,11 +51,21 @@ use item::Item;
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>.
 pub const BATCH_KEYS: usize = 100;
 
+/// The index that is the change log.
+pub const CHANGE_LOG_INDEX: &str = "change-log-index";
+
+/// The index that was the change log in the first version, and still is in a stack whose update has only begun. It does not show external ids.
+pub const FORMER_CHANGE_LOG_INDEX: &str = "updatedAt-index";
+
+/// The index that finds contacts by their external ids.
+pub const EXTERNAL_ID_INDEX: &str = "external-id-index";
+
 /// The contacts of every tenant.
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
     table: String,
+    change_log_index: String,
     clock: fn() -> Timestamp,
 }
 
@@ -73,9 +86,15 @@ pub enum Stored {
 }
 
 impl Store {
-    /// The contacts in `table`, which has the keys and the index that `template.yaml` declares.
+    /// The contacts in `table`, which has the keys and the indexes that `template.yaml` declares.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), clock: clock::now }
+        Self { client, table: table.into(), change_log_index: CHANGE_LOG_INDEX.to_owned(), clock: clock::now }
+    }
+
+    /// The same contacts, whose change log is read from another index.
+    #[must_use]
+    pub fn with_change_log_index(self, index: impl Into<String>) -> Self {
+        Self { change_log_index: index.into(), ..self }
     }
 
     /// The same contacts, written to with the time that `clock` tells.
