@@ -5,13 +5,16 @@ mod malformed;
 mod members;
 
 pub use given::Given;
-use members::Members;
+pub(crate) use members::Members;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::handling::Handling;
-use crate::json_object::JsonObject;
+use crate::json_object::{JsonMember, JsonObject};
 use crate::object_id::ObjectId;
 use crate::text_field::{Rule, TextField, Texts};
 use crate::timestamp::Timestamp;
@@ -35,12 +38,20 @@ pub struct ContactBody {
     pub media: Given<Vec<String>>,
     pub cover_photo: Given<String>,
     pub integration_meta: Given<JsonObject>,
+    /// The members of `integration_meta` that an update sets, or removes where there is no value. When there are some, `integration_meta` is
+    /// [`Given::Nothing`].
+    pub meta_members: BTreeMap<String, Option<JsonMember>>,
     pub company_namespace: Given<Vec<String>>,
 }
 
+/// The field of which a body can set members one by one.
+const META: &str = "integration_meta";
+
+const META_TOO_LONG: &str = "must be at most 64 KiB of JSON";
+
 /// What a body is for, and so what `null` means in it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(crate) enum Purpose {
     /// `null` means not given, and `name` is required.
     Create,
     /// `null` clears an optional field.
@@ -54,7 +65,7 @@ impl ContactBody {
     ///
     /// [`Error::InvalidField`] about each member that breaks a rule, [`Error::MalformedJson`] and [`Error::BodyTooLarge`].
     pub fn for_create(body: &[u8], handling: &Handling) -> Result<Self, Error> {
-        Self::read(Members::of(body)?, Purpose::Create, handling)
+        Self::read(Members::of(body, MAXIMUM_BYTES)?, Purpose::Create, handling)
     }
 
     /// Reads the body of an update: `null` clears an optional field. Unknown members are treated as `handling` says.
@@ -64,14 +75,14 @@ impl ContactBody {
     /// [`Error::InvalidField`] about each member that breaks a rule or is `null` though every contact has it, [`Error::MalformedJson`]
     /// and [`Error::BodyTooLarge`].
     pub fn for_update(body: &[u8], handling: &Handling) -> Result<Self, Error> {
-        Self::read(Members::of(body)?, Purpose::Update, handling)
+        Self::read(Members::of(body, MAXIMUM_BYTES)?, Purpose::Update, handling)
     }
 
     fn read(mut members: Members, purpose: Purpose, handling: &Handling) -> Result<Self, Error> {
         // In the order in which the documentation has them: an answer names the first that is wrong. `_id`, `createdAt`, `updatedAt` and
         // `__v` come back in whole documents: their types are checked and nothing else.
         members.string("_id");
-        let body = Self {
+        let mut body = Self {
             creator: members.of_every_contact("creator", purpose, |members, name| members.user(name)),
             editor: members.user("editor"),
             name: members.of_every_contact("name", purpose, Members::name),
@@ -79,14 +90,40 @@ impl ContactBody {
             disabled: members.typed("disabled", "must be true or false"),
             media: members.media("media"),
             cover_photo: members.text("cover_photo", Rule::AtMost(2_048)),
-            integration_meta: members.meta("integration_meta"),
+            integration_meta: members.meta(META, purpose),
+            meta_members: members.members_of_meta(META),
             company_namespace: members.of_every_contact("company_namespace", purpose, Members::namespaces),
         };
         members.string("createdAt");
         members.string("updatedAt");
         members.integer("__v");
-        members.finish(handling)?;
+        members.finish(handling, "is not a field of a client contact")?;
+        // A new contact has nothing that the members are set beside.
+        if purpose == Purpose::Create && body.meta_members.values().any(Option::is_some) {
+            body = body.with_meta_of(None)?.into_owned();
+        }
         Ok(body)
+    }
+
+    /// The body as it is for a contact with this `integration_meta`: members of it that are set one by one become the whole object, so that all who
+    /// write look at that alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidField`] when the object would be above its bounds.
+    pub fn with_meta_of(&self, current: Option<&JsonObject>) -> Result<Cow<'_, Self>, Error> {
+        if self.meta_members.is_empty() {
+            return Ok(Cow::Borrowed(self));
+        }
+        let changes = self.meta_members.iter().map(|(key, value)| (key.as_str(), value.as_ref()));
+        let object = JsonObject::with_members(current, changes).map_err(|why| Error::invalid_field(META, why.to_string()))?;
+        if object.raw().get().len() > MAXIMUM_META_BYTES {
+            return Err(Error::invalid_field(META, META_TOO_LONG));
+        }
+        // Where nothing was there to remove, nothing comes into being.
+        let is_left_out = current.is_none() && self.meta_members.values().all(Option::is_none);
+        let integration_meta = if is_left_out { Given::Nothing } else { Given::Value(object) };
+        Ok(Cow::Owned(Self { integration_meta, meta_members: BTreeMap::new(), ..self.clone() }))
     }
 
     /// The contact that `caller` creates at `now` with these fields, and the defaults where the body is silent.
@@ -375,6 +412,71 @@ mod tests {
     }
 
     #[test]
+    fn members_of_integration_meta_are_set_one_by_one() {
+        const KEY: &str = "must name a member by a key of 1 to 255 characters without a dot";
+        let long = "é".repeat(256);
+        for (member, value, sentence) in [
+            ("integration_meta.", json!(1), format!("integration_meta. {KEY}")),
+            ("integration_meta.a.b", json!(1), format!("integration_meta.a.b {KEY}")),
+            ("integration_meta..", json!(null), format!("integration_meta.. {KEY}")),
+            (&format!("integration_meta.{long}"), json!(1), format!("integration_meta.{}… {KEY}", "é".repeat(83))),
+            (
+                "integration_meta",
+                json!({}),
+                "integration_meta must not come together with members of it, such as integration_meta.erp".into(),
+            ),
+            ("integration_meta.x", json!("x".repeat(65_535)), "integration_meta.x must be at most 64 KiB of JSON".into()),
+        ] {
+            let mut body = json!({"name": "John", "integration_meta.erp": 1});
+            body[member] = value;
+            assert_eq!(refusal(&body.to_string()), sentence);
+            assert_eq!(update(&body.to_string()).unwrap_err().to_string(), sentence);
+        }
+        let deep = format!(r#"{{"integration_meta.a":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+        let number = r#"{"integration_meta.a":1e400}"#;
+        let half = r#"{"integration_meta.a":"\ud800"}"#;
+        assert_eq!(update(&deep).unwrap_err().to_string(), "integration_meta.a must be at most 99 levels deep");
+        assert_eq!(
+            update(number).unwrap_err().to_string(),
+            "integration_meta.a must not hold a number beyond the range of a double"
+        );
+        assert_eq!(
+            update(half).unwrap_err().to_string(),
+            "integration_meta.a must not hold half of a surrogate pair, such as \\ud800"
+        );
+
+        let meta = |body: &ContactBody| body.integration_meta.clone().value().map(|object| object.raw().get().to_owned());
+        let longest = "é".repeat(255);
+        let made = create(&format!(
+            r#"{{"name":"John","integration_meta":null,"integration_meta.b":[1.0],"integration_meta.{longest}":2,"integration_meta.a":null}}"#
+        ));
+        assert_eq!(meta(&made.unwrap()).unwrap(), format!(r#"{{"b":[1.0],"{longest}":2}}"#));
+        assert_eq!(meta(&create(r#"{"name":"John","integration_meta.a":null}"#).unwrap()), None);
+        let both = update(r#"{"integration_meta":null,"integration_meta.a":1}"#).unwrap_err().to_string();
+        assert_eq!(both, "integration_meta must not come together with members of it, such as integration_meta.erp");
+    }
+
+    #[test]
+    fn members_become_the_whole_object_over_what_is_there() {
+        let body = update(r#"{"integration_meta.erp": {"id": 7}, "integration_meta.old": null, "title": "x"}"#).unwrap();
+        let there =
+            |json: &str| JsonObject::parse(&serde_json::from_str::<Box<serde_json::value::RawValue>>(json).unwrap()).unwrap();
+        let text = |body: &ContactBody| body.integration_meta.clone().value().map(|object| object.raw().get().to_owned());
+
+        let after = body.with_meta_of(Some(&there(r#"{"old":1,"crm":2.50}"#))).unwrap();
+        assert_eq!(text(&after), Some(r#"{"crm":2.50,"erp":{"id":7}}"#.to_owned()));
+        assert!(after.meta_members.is_empty());
+        assert_eq!(after.texts, body.texts);
+        assert_eq!(text(&body.with_meta_of(None).unwrap()), Some(r#"{"erp":{"id":7}}"#.to_owned()));
+        let removing = update(r#"{"integration_meta.old": null}"#).unwrap();
+        assert_eq!(removing.with_meta_of(None).unwrap().integration_meta, Given::Nothing);
+        assert_eq!(text(&removing.with_meta_of(Some(&there(r#"{"old":1}"#))).unwrap()), Some("{}".to_owned()));
+        let full = there(&format!(r#"{{"a":"{}"}}"#, "x".repeat(65_528)));
+        let refusal = body.with_meta_of(Some(&full)).unwrap_err().to_string();
+        assert_eq!(refusal, "integration_meta must be at most 64 KiB of JSON");
+    }
+
+    #[test]
     fn null_is_nothing_in_a_create_and_clears_in_an_update() {
         let body = r#"{"name":"John","email":null,"editor":null,"disabled":null,"creator":null,"company_namespace":null}"#;
         assert_eq!(create(body).unwrap().texts[TextField::Email].clone().value(), None);
@@ -388,7 +490,10 @@ mod tests {
     fn a_body_above_its_limit_is_too_large() {
         let body = vec![b' '; MAXIMUM_BYTES + 1];
 
-        assert!(matches!(ContactBody::for_update(&body, &Handling::default()), Err(Error::BodyTooLarge)));
+        assert!(matches!(
+            ContactBody::for_update(&body, &Handling::default()),
+            Err(Error::BodyTooLarge { maximum: MAXIMUM_BYTES })
+        ));
     }
 
     proptest! {
@@ -402,7 +507,7 @@ mod tests {
         #[test]
         fn members_of_any_kind_never_panic(
             members in proptest::collection::vec(
-                ("(name|creator|editor|media|__v|integration_meta|email|x)", "(null|1|1e999|\"(\\\\u[0-9a-f]{4}|\\\\\\\\|é|x){0,3}\"|\\[\\]|\\{\"[_a-z]{0,4}\":\"\"\\})"),
+                ("(name|creator|editor|media|__v|integration_meta|integration_meta[.]{1,2}a?|email|x)", "(null|1|1e999|\"(\\\\u[0-9a-f]{4}|\\\\\\\\|é|x){0,3}\"|\\[\\]|\\{\"[_a-z]{0,4}\":\"\"\\})"),
                 0..6,
             ),
         ) {

@@ -22,13 +22,15 @@ use crate::api_key::KeyRing;
 use crate::caller::Caller;
 use crate::clock;
 use crate::envelope::{self, Response};
-use crate::error::{Error, causes};
+use crate::error::Error;
 use crate::handling::Handling;
 use crate::meter::{Meter, Readings};
 use crate::metrics::{Answered, milliseconds};
 use crate::object_id::{self, ObjectId};
 use crate::parameters::Parameters;
+use crate::store::Store;
 use crate::timestamp::Timestamp;
+use crate::writes::Writer;
 
 /// The header with the name of the request, which the log has too.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,6 +56,8 @@ pub struct Call {
     pub now: Timestamp,
     /// What the call costs.
     pub meter: Meter,
+    /// The last moment at which the handler may answer; after it the call answers 503 without the handler.
+    pub last_moment: Instant,
 }
 
 impl Call {
@@ -64,6 +68,11 @@ impl Call {
     /// [`Error::ContactNotFound`] when it is not an ObjectId, because no contact has such an id.
     pub fn contact_id(&self) -> Result<ObjectId, Error> {
         self.id.as_deref().and_then(|id| id.parse().ok()).ok_or(Error::ContactNotFound)
+    }
+
+    /// What a write of this call works with.
+    pub fn writer<'a>(&'a self, store: &'a Store) -> Writer<'a> {
+        Writer { store, meter: &self.meter, caller: &self.caller, handling: &self.handling }
     }
 
     /// Says that the call has no parameters but those of its path, so that all in the query are unknown.
@@ -110,10 +119,11 @@ where
     );
 
     let tenant = OnceLock::new();
-    let answer = answer(keys, state, event, &meter, &tenant, &handling, handler).instrument(span.clone());
+    let last_moment = deadline.checked_sub(RESERVE).unwrap_or(start);
+    let known = Known { last_moment, meter: &meter, tenant: &tenant, handling: &handling };
+    let answer = answer(keys, state, event, known, handler).instrument(span.clone());
     // A defect is one call's 500; the instance and the calls beside it go on.
     let answer = AssertUnwindSafe(answer).catch_unwind();
-    let last_moment = deadline.checked_sub(RESERVE).unwrap_or(start);
     let result = match tokio::time::timeout_at(last_moment.into(), answer).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::Internal("a handler panicked".into())),
@@ -124,9 +134,7 @@ where
 
     let _in_span = span.enter();
     let mut response = result.unwrap_or_else(|error| {
-        if let Error::Unavailable(source) | Error::OutcomeUnknown(source) | Error::Internal(source) = &error {
-            tracing::error!(causes = causes(source.as_ref()), "{error}");
-        }
+        error.log();
         envelope::failure(&error)
     });
     let readings = meter.readings();
@@ -159,19 +167,26 @@ fn request_id(of_gateway: Option<&str>) -> HeaderValue {
     HeaderValue::try_from(id).expect("visible ASCII characters are a header value")
 }
 
+/// What is known of a call before its caller is, and what is learnt of it while it is answered.
+struct Known<'a> {
+    last_moment: Instant,
+    meter: &'a Meter,
+    tenant: &'a OnceLock<String>,
+    handling: &'a Handling,
+}
+
 async fn answer<S, H, F>(
     keys: &KeyRing,
     state: S,
     event: ApiGatewayV2httpRequest,
-    meter: &Meter,
-    tenant: &OnceLock<String>,
-    handling: &Handling,
+    known: Known<'_>,
     handler: H,
 ) -> Result<Response, Error>
 where
     H: FnOnce(S, Call) -> F,
     F: Future<Output = Result<Response, Error>>,
 {
+    let Known { last_moment, meter, tenant, handling } = known;
     let now = clock::now();
     let (caller, again) = keys.authenticate(meter, &event.headers, now).await?;
     tracing::Span::current().record("tenant", &caller.tenant);
@@ -193,6 +208,7 @@ where
         body,
         now,
         meter: meter.clone(),
+        last_moment,
     };
     keys.beside(again, handler(state, call)).await
 }

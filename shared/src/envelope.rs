@@ -11,13 +11,15 @@ use crate::changes::Changes;
 use crate::contact::{Contact, ContactJson};
 use crate::error::{Error, Violations};
 use crate::links::{self, Pages};
+use crate::object_id::ObjectId;
+use crate::writes::{Written, WrittenKind};
 use index::query::ListQuery;
 
 /// An answer, complete but for the headers that every answer has.
 pub type Response = HttpResponse<String>;
 
-/// The header that marks the answer to a repeated create.
-pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The header that marks the answer to a request that took effect before.
+const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What a path in a URI cannot hold as it is, besides what is not ASCII.
 /// Source: <https://url.spec.whatwg.org/#path-percent-encode-set>.
@@ -27,6 +29,9 @@ const NOT_IN_A_PATH: AsciiSet =
 /// The most bytes that a function may answer, less what surrounds the body: 6 MB of JSON, in which the body is a string.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
 const MAXIMUM_ANSWER_BYTES: usize = 6 * 1024 * 1024 - 16 * 1024;
+
+/// The most bytes of a batch's results with whole contacts.
+const MAXIMUM_BATCH_BYTES: usize = 5 * 1024 * 1024;
 
 #[derive(Serialize)]
 struct Success<T> {
@@ -56,6 +61,31 @@ struct Failure<'a> {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<Fields<'a>>,
+}
+
+/// The result of an operation that succeeded.
+#[derive(Serialize)]
+struct OperationSuccess<T> {
+    status: u16,
+    success: bool,
+    data: T,
+}
+
+/// What a result shows of a contact when the answer has no room for it.
+#[derive(Serialize)]
+struct ContactVersion {
+    #[serde(rename = "_id")]
+    id: ObjectId,
+    #[serde(rename = "__v")]
+    version: u64,
+}
+
+/// The result of an operation that failed.
+#[derive(Serialize)]
+struct OperationFailure<'a> {
+    status: u16,
+    #[serde(flatten)]
+    failure: Failure<'a>,
 }
 
 /// The parameters, headers or fields that break a rule, each with its sentence.
@@ -108,16 +138,27 @@ pub fn contact(status: StatusCode, contact: &Contact) -> Result<Response, Error>
     Ok(response)
 }
 
-/// A contact that was created, with the place where it is now: `path` is that of the create request.
+/// A contact that was written, with the place where it is when it is a new one: `path` is that of the create request.
 ///
 /// # Errors
 ///
 /// [`Error::Internal`] when the contact cannot be written as JSON.
-pub fn created(path: &str, created: &Contact) -> Result<Response, Error> {
-    let mut response = contact(StatusCode::CREATED, created)?;
-    let location = format!("{}/{}", utf8_percent_encode(path.trim_end_matches('/'), &NOT_IN_A_PATH), created.id);
-    let location = HeaderValue::try_from(location).map_err(|error| Error::Internal(error.into()))?;
-    response.headers_mut().insert(LOCATION, location);
+pub fn written(path: &str, written: &Written) -> Result<Response, Error> {
+    let mut response = match (&written.contact, written.kind) {
+        // The request that comes again changed it, and it was deleted since.
+        (None, _) => failure(&Error::ContactNotFound),
+        (Some(changed), WrittenKind::Changed) => contact(StatusCode::OK, changed)?,
+        (Some(created), WrittenKind::Created) => {
+            let mut response = contact(StatusCode::CREATED, created)?;
+            let location = format!("{}/{}", utf8_percent_encode(path.trim_end_matches('/'), &NOT_IN_A_PATH), created.id);
+            let location = HeaderValue::try_from(location).map_err(|error| Error::Internal(error.into()))?;
+            response.headers_mut().insert(LOCATION, location);
+            response
+        }
+    };
+    if written.replayed {
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
     Ok(response)
 }
 
@@ -147,9 +188,70 @@ pub fn list<'a>(
     let data = contacts.into_iter().map(ContactJson).collect();
     let mut response = json(StatusCode::OK, &List { success: true, data, pagination })?;
     response.headers_mut().extend(links::link(query_string, pages).map(|links| (LINK, links)));
-    // The answer is a string in the function's own JSON, where quotes and backslashes take two bytes.
-    let escaped = response.body().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
-    if response.body().len() + escaped <= MAXIMUM_ANSWER_BYTES { Ok(response) } else { Err(Error::AnswerTooLarge) }
+    if in_json(response.body()) <= MAXIMUM_ANSWER_BYTES { Ok(response) } else { Err(Error::AnswerTooLarge) }
+}
+
+/// The results of a batch, each with the status and body of its single call. From where the answer would be above 5 MB, further contacts
+/// are only named, with their version.
+///
+/// # Errors
+///
+/// [`Error::Internal`] when a contact cannot be written as JSON.
+pub fn batch(results: &[Result<Written, Error>]) -> Result<Response, Error> {
+    let (mut bytes, mut escaped, mut is_whole) = (0, 0, true);
+    let mut data = Vec::with_capacity(results.len());
+    for result in results {
+        let mut shown = shown_result(result, is_whole)?;
+        let fits = bytes + shown.len() <= MAXIMUM_BATCH_BYTES && escaped + in_json(&shown) <= MAXIMUM_ANSWER_BYTES - 256 * 1024;
+        if is_whole && !fits {
+            is_whole = false;
+            shown = shown_result(result, is_whole)?;
+        }
+        bytes += shown.len();
+        escaped += in_json(&shown);
+        data.push(RawValue::from_string(shown).map_err(|error| Error::Internal(error.into()))?);
+    }
+    let is_done = |result: &Result<Written, Error>| result.as_ref().is_ok_and(|written| written.contact.is_some());
+    let mut response = json(StatusCode::OK, &Success { success: results.iter().all(is_done), data })?;
+    let mut written = results.iter().flatten().peekable();
+    if written.peek().is_some() && written.all(|written| written.replayed) {
+        response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// The JSON of one operation's result, with its whole contact or only what names it.
+fn shown_result(result: &Result<Written, Error>, is_whole: bool) -> Result<String, Error> {
+    let shown = match result {
+        Ok(Written { contact: Some(contact), kind, .. }) => {
+            let status = match kind {
+                WrittenKind::Created => StatusCode::CREATED,
+                WrittenKind::Changed => StatusCode::OK,
+            };
+            let status = status.as_u16();
+            if is_whole {
+                serde_json::to_string(&OperationSuccess { status, success: true, data: ContactJson(contact) })
+            } else {
+                let data = ContactVersion { id: contact.id, version: contact.version };
+                serde_json::to_string(&OperationSuccess { status, success: true, data })
+            }
+        }
+        // It was deleted since the same request changed it.
+        Ok(Written { contact: None, .. }) => shown_failure(&Error::ContactNotFound, is_whole),
+        Err(error) => shown_failure(error, is_whole),
+    };
+    shown.map_err(|error| Error::Internal(error.into()))
+}
+
+fn shown_failure(error: &Error, is_whole: bool) -> serde_json::Result<String> {
+    let (status, mut failure) = failure_of(error);
+    failure.fields = failure.fields.filter(|_| is_whole);
+    serde_json::to_string(&OperationFailure { status: status.as_u16(), failure })
+}
+
+/// How many bytes `text` takes as a string in the function's own JSON, where quotes and backslashes take two.
+fn in_json(text: &str) -> usize {
+    text.len() + text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count()
 }
 
 /// An answer of the change feed in its envelope.
@@ -164,14 +266,7 @@ pub fn changes(changes: &Changes) -> Result<Response, Error> {
 
 /// The answer for an error. The cause of one that is not the client's is for the log, not for the answer.
 pub fn failure(error: &Error) -> Response {
-    let (status, code) = status_and_code(error);
-    let fields = match error {
-        Error::InvalidParameter(violations) | Error::InvalidField(violations) => Some(violations),
-        _ => None,
-    };
-    // One field alone is in the sentence already.
-    let fields = fields.filter(|violations| violations.sentences().len() > 1).map(Fields);
-    let body = Failure { success: false, error: error.to_string(), code, fields };
+    let (status, body) = failure_of(error);
     let mut response = json(status, &body).unwrap_or_else(|_| Response::new(String::new()));
     *response.status_mut() = status;
     match status {
@@ -184,6 +279,18 @@ pub fn failure(error: &Error) -> Response {
         _ => {}
     }
     response
+}
+
+/// The status and the body of an error.
+fn failure_of(error: &Error) -> (StatusCode, Failure<'_>) {
+    let (status, code) = status_and_code(error);
+    let fields = match error {
+        Error::InvalidParameter(violations) | Error::InvalidField(violations) => Some(violations),
+        _ => None,
+    };
+    // One field alone is in the sentence already.
+    let fields = fields.filter(|violations| violations.sentences().len() > 1).map(Fields);
+    (status, Failure { success: false, error: error.to_string(), code, fields })
 }
 
 /// The status of an error, and the name by which programs know it. Names are only added, never changed.
@@ -200,7 +307,9 @@ fn status_and_code(error: &Error) -> (StatusCode, &'static str) {
         Error::CursorInvalid => (StatusCode::BAD_REQUEST, "cursor_invalid"),
         Error::CursorExpired => (StatusCode::GONE, "cursor_expired"),
         Error::VersionConflict { .. } => (StatusCode::PRECONDITION_FAILED, "version_conflict"),
-        Error::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+        Error::TransactionTooLarge => (StatusCode::BAD_REQUEST, "transaction_too_large"),
+        Error::NotApplied => (StatusCode::FAILED_DEPENDENCY, "not_applied"),
+        Error::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
         Error::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         Error::OutcomeUnknown(_) => (StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown"),

@@ -53,12 +53,21 @@ pub enum Error {
         /// The version that the contact has.
         current: u64,
     },
-    /// The body is larger than [`crate::body::MAXIMUM_BYTES`].
-    #[error("The request body must be at most 256 KiB")]
-    BodyTooLarge,
+    /// The body is larger than its call takes.
+    #[error("The request body must be at most {}", shown_bytes(*maximum))]
+    BodyTooLarge {
+        /// The most bytes that the call takes.
+        maximum: usize,
+    },
     /// The contacts of a page are larger than what a function can answer.
     #[error("per_page must be smaller for this page: its contacts are larger than 6 MB")]
     AnswerTooLarge,
+    /// The contacts of an atomic batch are larger than what DynamoDB takes in one transaction.
+    #[error("The contacts of an atomic batch must be at most 4 MB together: send fewer operations")]
+    TransactionTooLarge,
+    /// An operation of an atomic batch was not done, because another one failed.
+    #[error("Nothing was changed, because another operation of the batch failed")]
+    NotApplied,
     /// An `Idempotency-Key` came with another request before.
     #[error("Idempotency-Key was used for another request in the last 24 hours")]
     IdempotencyKeyReused,
@@ -80,6 +89,13 @@ pub fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl Error {
+    /// Writes the causes of an error that is not the caller's to the log.
+    pub fn log(&self) {
+        if let Self::Unavailable(source) | Self::OutcomeUnknown(source) | Self::Internal(source) = self {
+            tracing::error!(causes = causes(source.as_ref()), "{self}");
+        }
+    }
+
     /// The case of one parameter or header `name` that breaks a rule; `reason` completes the sentence that `name` begins.
     pub fn invalid_parameter(name: impl AsRef<str>, reason: impl Into<String>) -> Self {
         Self::InvalidParameter(Violations::one(name, reason))
@@ -154,6 +170,11 @@ impl fmt::Display for Violation {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.name, self.reason)
     }
+}
+
+/// A bound in bytes as a sentence has it.
+fn shown_bytes(bytes: usize) -> String {
+    if bytes.is_multiple_of(1 << 20) { format!("{} MB", bytes >> 20) } else { format!("{} KiB", bytes >> 10) }
 }
 
 /// A caller's own text as a sentence can repeat it: in one line and not too long.

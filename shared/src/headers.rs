@@ -16,14 +16,20 @@ const MAXIMUM_TAGS: usize = 100;
 /// [`Error::InvalidParameter`] when the header is neither `*` nor a list of at most 100 entity tags.
 pub fn if_match(headers: &HeaderMap) -> Result<Precondition, Error> {
     let Some(value) = joined(headers, IF_MATCH) else { return Ok(Precondition::None) };
+    precondition(&value).ok_or_else(|| Error::invalid_parameter("If-Match", PRECONDITION_RULE))
+}
+
+/// What [`precondition`] takes.
+pub(crate) const PRECONDITION_RULE: &str = "must be * or at most 100 versions in quotes, such as \"3\"";
+
+/// What `If-Match` with this value asks of the contact; nothing when it is neither `*` nor a list of at most 100 entity tags.
+pub(crate) fn precondition(value: &str) -> Option<Precondition> {
     if value.trim() == "*" {
         // Every contact matches, and one that does not exist is a 404 in any case.
-        return Ok(Precondition::None);
+        return Some(Precondition::None);
     }
-    let tags = entity_tags(&value)
-        .filter(|tags| tags.len() <= MAXIMUM_TAGS)
-        .ok_or_else(|| Error::invalid_parameter("If-Match", "must be * or at most 100 versions in quotes, such as \"3\""))?;
-    Ok(Precondition::Versions(tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect()))
+    let tags = entity_tags(value).filter(|tags| tags.len() <= MAXIMUM_TAGS)?;
+    Some(Precondition::Versions(tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect()))
 }
 
 /// Whether `If-None-Match` names `version`. A header that is no list of entity tags names nothing.

@@ -36,7 +36,79 @@ pub enum NotMetadata {
     LoneSurrogate,
 }
 
+/// The text of a JSON value that can be a member of an `integration_meta`, without insignificant white space.
+#[derive(Clone, Debug)]
+pub struct JsonMember(Box<RawValue>);
+
+impl JsonMember {
+    /// The value that `json` holds, with the white space between its tokens taken out.
+    ///
+    /// # Errors
+    ///
+    /// When an object with this member is not one that other programs can read again.
+    pub fn parse(json: &RawValue) -> Result<Self, NotMetadata> {
+        let object = JsonObject::written(&[("\"\"", json)])?;
+        JsonObject::parse(&object)?;
+        RawValue::from_string(without_white_space(json.get())).map(Self).map_err(|_| NotMetadata::NotAnObject)
+    }
+
+    /// How long its text is, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.get().len()
+    }
+}
+
+impl PartialEq for JsonMember {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
 impl JsonObject {
+    /// The object with each of these members set to a value, or removed where there is none. Everything else stays as it is written: the order of
+    /// the members, the spelling of their names and numbers, and names that come twice. A member that is set stands where it stood, else
+    /// at the end; if it came twice, it comes once afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`NotMetadata::TooDeep`], and [`NotMetadata::NotAnObject`] when the text, which a script may have written, is no JSON object.
+    pub fn with_members<'a>(
+        current: Option<&Self>,
+        changes: impl IntoIterator<Item = (&'a str, Option<&'a JsonMember>)>,
+    ) -> Result<Self, NotMetadata> {
+        let text = current.map_or("{}", |object| object.0.get());
+        let mut members = serde_json::from_str::<RawMembers>(text).map_err(|_| NotMetadata::NotAnObject)?.0;
+        let mut names = Vec::new();
+        for (key, value) in changes {
+            // A name with half of a surrogate pair is nobody's key.
+            let is_named = |name: &RawValue| serde_json::from_str::<String>(name.get()).is_ok_and(|name| name == key);
+            let mut value = value;
+            members.retain_mut(|(name, old)| {
+                if !is_named(name) {
+                    return true;
+                }
+                value.take().is_some_and(|JsonMember(new)| {
+                    *old = new;
+                    true
+                })
+            });
+            if let Some(JsonMember(new)) = value {
+                let name = serde_json::to_string(key).map_err(|_| NotMetadata::NotAnObject)?;
+                names.push((name, new));
+            }
+        }
+        let kept = members.iter().map(|(name, value)| (name.get(), &**value));
+        let added = names.iter().map(|(name, value)| (name.as_str(), &***value));
+        let object = Self::written(&kept.chain(added).collect::<Vec<_>>())?;
+        if levels(object.get()) <= MAXIMUM_LEVELS { Ok(Self(object)) } else { Err(NotMetadata::TooDeep) }
+    }
+
+    /// The text of an object with these members, whose names are JSON texts too.
+    fn written(members: &[(&str, &RawValue)]) -> Result<Box<RawValue>, NotMetadata> {
+        let members: Vec<String> = members.iter().map(|(name, value)| format!("{name}:{}", value.get())).collect();
+        RawValue::from_string(format!("{{{}}}", members.join(","))).map_err(|_| NotMetadata::NotAnObject)
+    }
+
     /// The object that `json` holds, with the white space between its tokens taken out.
     ///
     /// # Errors
@@ -84,6 +156,33 @@ impl Serialize for JsonObject {
 impl<'de> Deserialize<'de> for JsonObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         RawValue::from_string(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The members of a JSON object in their order, name and value as they are written.
+struct RawMembers<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(RawMembers(members))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
     }
 }
 
@@ -205,6 +304,60 @@ mod tests {
         let text = "{ \"a b\" : [ 1.50 , 123456789012345678901234567890 ],\n\t\"\": \"\\\" \\\\\" , \"z\": { \"y\" : null } }";
 
         assert_eq!(parse(text).unwrap(), r#"{"a b":[1.50,123456789012345678901234567890],"":"\" \\","z":{"y":null}}"#);
+    }
+
+    fn with(json: &str, changes: &[(&str, Option<&str>)]) -> Result<String, NotMetadata> {
+        let object = JsonObject(serde_json::from_str(json).unwrap());
+        let changes: Vec<_> = changes
+            .iter()
+            .map(|(key, value)| {
+                (*key, value.map(|text| JsonMember::parse(&serde_json::from_str::<Box<RawValue>>(text).unwrap()).unwrap()))
+            })
+            .collect();
+        JsonObject::with_members(Some(&object), changes.iter().map(|(key, value)| (*key, value.as_ref())))
+            .map(|object| object.raw().get().to_owned())
+    }
+
+    #[test]
+    fn a_member_is_set_or_removed_and_everything_else_stays_as_it_is_written() {
+        let odd =
+            r#"{"z":1.50,"a":12345678901234567890123456789.0e5,"a":"twice","\ud800":"\udc00","\u0065rp":{"x": [1, 2]},"":null}"#;
+        for (json, changes, expected) in [
+            ("{}", &[("erp", Some("{ \"id\" : 7 }"))][..], r#"{"erp":{"id":7}}"#),
+            ("{}", &[("erp", None)], "{}"),
+            (r#"{"erp":1}"#, &[("erp", None)], "{}"),
+            (r#"{"crm":1,"erp":1}"#, &[("erp", Some("2")), ("new", Some("null")), ("crm", None)], r#"{"erp":2,"new":null}"#),
+            (odd, &[], odd),
+            (
+                odd,
+                &[("erp", Some("1.0"))],
+                r#"{"z":1.50,"a":12345678901234567890123456789.0e5,"a":"twice","\ud800":"\udc00","\u0065rp":1.0,"":null}"#,
+            ),
+            (odd, &[("a", Some("0"))], r#"{"z":1.50,"a":0,"\ud800":"\udc00","\u0065rp":{"x": [1, 2]},"":null}"#),
+            (odd, &[("a", None), ("z", None)], r#"{"\ud800":"\udc00","\u0065rp":{"x": [1, 2]},"":null}"#),
+            (" { \"a\" : [ 1 ] , \"b\" : 2 } ", &[("b", Some("3"))], r#"{"a":[ 1 ],"b":3}"#),
+            ("{}", &[("a\"\\\n", Some("1"))], r#"{"a\"\\\n":1}"#),
+            (
+                r#"{"$serde_json::private::RawValue":"[1"}"#,
+                &[("$serde_json::private::Number", Some("1"))],
+                r#"{"$serde_json::private::RawValue":"[1","$serde_json::private::Number":1}"#,
+            ),
+        ] {
+            assert_eq!(with(json, changes).unwrap(), expected, "{json} {changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_other_programs_could_not_read_again_is_refused() {
+        let parse = |text: &str| JsonMember::parse(&serde_json::from_str::<Box<RawValue>>(text).unwrap());
+        let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+
+        assert_eq!(parse("1e400"), Err(NotMetadata::NumberOutOfRange));
+        assert_eq!(parse(r#"{"a":"\ud800"}"#), Err(NotMetadata::LoneSurrogate));
+        assert_eq!(parse(&deep(100)), Err(NotMetadata::TooDeep));
+        assert!(parse(&deep(99)).is_ok());
+        // What a script left there is deeper already.
+        assert_eq!(with(&format!("{{\"a\":{}}}", deep(100)), &[("b", Some("1"))]), Err(NotMetadata::TooDeep));
     }
 
     #[test]

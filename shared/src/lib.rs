@@ -37,6 +37,7 @@ pub mod snapshots;
 pub mod store;
 pub mod text_field;
 pub mod user;
+pub mod writes;
 
 pub use environment::StartError;
 pub use headers::{if_match, if_none_match};

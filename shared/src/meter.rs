@@ -1,6 +1,7 @@
 //! What one call costs: DynamoDB requests, capacity units, and where its time went.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,11 @@ use aws_sdk_dynamodb::types::ConsumedCapacity;
 
 /// The meter of one call. Clones are the same meter.
 #[derive(Clone, Debug, Default)]
-pub struct Meter(Arc<Mutex<Readings>>);
+pub struct Meter {
+    readings: Arc<Mutex<Readings>>,
+    /// Whether a write was begun on this meter, or on this part of it.
+    has_written: Arc<AtomicBool>,
+}
 
 /// What a [`Meter`] shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -98,6 +103,17 @@ impl Meter {
         *self.lock()
     }
 
+    /// The same meter for one part of the call, which has begun no write yet.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        Self { readings: Arc::clone(&self.readings), has_written: Arc::default() }
+    }
+
+    /// Whether a try of a write was begun on this meter itself, or on this part.
+    pub fn has_written(&self) -> bool {
+        self.has_written.load(Ordering::Relaxed)
+    }
+
     /// Adds the capacity that one DynamoDB response says was consumed.
     pub fn consumed<'a>(&self, capacity: impl IntoIterator<Item = &'a ConsumedCapacity>) {
         let units: f64 = capacity.into_iter().filter_map(ConsumedCapacity::capacity_units).sum();
@@ -107,6 +123,7 @@ impl Meter {
     /// Takes note that a try of a write begins.
     pub fn write_begins(&self) {
         self.lock().writes += 1;
+        self.has_written.store(true, Ordering::Relaxed);
     }
 
     /// Counts something that is a metric of its own.
@@ -147,7 +164,7 @@ impl Meter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Readings> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -221,6 +238,17 @@ mod tests {
 
             assert_eq!(meter.readings().counts[place], 3, "{}", count.name());
         }
+    }
+
+    #[test]
+    fn a_part_counts_for_the_whole_and_knows_its_own_writes() {
+        let meter = Meter::default();
+        let (idle, busy) = (meter.part(), meter.part());
+
+        busy.write_begins();
+
+        assert_eq!(meter.readings().writes, 1);
+        assert!(busy.has_written() && !idle.has_written());
     }
 
     #[test]

@@ -27,6 +27,9 @@ enum Kind {
     CreateWithKey,
     Get,
     Update,
+    UpdateWithKey,
+    /// An update of a member of `integration_meta`.
+    UpdateMember,
     Delete,
     ListCold,
     ListWarm,
@@ -37,11 +40,13 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Kind; 10] = [
+    const ALL: [Kind; 12] = [
         Kind::Create,
         Kind::CreateWithKey,
         Kind::Get,
         Kind::Update,
+        Kind::UpdateWithKey,
+        Kind::UpdateMember,
         Kind::Delete,
         Kind::ListCold,
         Kind::ListWarm,
@@ -57,6 +62,8 @@ impl Kind {
             Kind::CreateWithKey => &[("TransactWriteItems", 1)],
             Kind::Get | Kind::KeyLookup => &[("GetItem", 1)],
             Kind::Update | Kind::Delete => &[("UpdateItem", 1)],
+            Kind::UpdateWithKey => &[("BatchGetItem", 1), ("TransactWriteItems", 1)],
+            Kind::UpdateMember => &[("BatchGetItem", 1), ("UpdateItem", 1)],
             // Three pages of the log, what was written meanwhile, and the contacts.
             Kind::ListCold => &[("Query", 1), ("Query", 2), ("Query", 4), ("BatchGetItem", 1)],
             Kind::ListWarm | Kind::ListOfARange => &[("Query", 1), ("BatchGetItem", 1)],
@@ -77,12 +84,13 @@ impl Kind {
     }
 }
 
-const FAULTS: [Fault; 11] = [
+const FAULTS: [Fault; 12] = [
     Fault::Slow(12),
     Fault::Slow(6),
     Fault::Late(6),
     Fault::Slow(2),
     Fault::Throttled,
+    Fault::Conflict,
     Fault::FailedBefore,
     Fault::FailedAfter,
     Fault::CutBefore,
@@ -213,6 +221,11 @@ impl<'a> Stage<'a> {
             Kind::CreateWithKey => self.send(Method::POST, "/client-contact", Some(name), Some("the call")).await,
             Kind::Get | Kind::KeyLookup => self.send(Method::GET, &one, None, None).await,
             Kind::Update => self.send(Method::PUT, &one, Some(body), None).await,
+            Kind::UpdateWithKey => self.send(Method::PUT, &one, Some(body), Some("the call")).await,
+            Kind::UpdateMember => {
+                let body = json!({"name": "changed by the call", "integration_meta.erp": 1}).to_string();
+                self.send(Method::PUT, &one, Some(body), None).await
+            }
             Kind::Delete => self.send(Method::DELETE, &one, None, None).await,
             Kind::ListCold | Kind::ListWarm => self.send(Method::GET, "/client-contact?per_page=100", None, None).await,
             Kind::ListByIds => {
@@ -283,7 +296,7 @@ fn done(kind: Kind, before: &Contacts, after: &Contacts, stage: &Stage<'_>) -> (
             expected.insert(made, (0, Some("made by the call".to_owned())));
             (201, expected)
         }
-        Kind::Update => {
+        Kind::Update | Kind::UpdateWithKey | Kind::UpdateMember => {
             expected.insert(target.clone(), (before[&target].0 + 1, Some("changed by the call".to_owned())));
             (200, expected)
         }
@@ -370,8 +383,8 @@ async fn play(database: &Database, shared: &Arc<Instance>, cell: Cell) -> Wrong 
     let next = stage.call(kind).await;
     let table = stage.table().await;
     // With a key the call is done once, whoever knows of it.
-    let was_done = kind == Kind::CreateWithKey && after != before;
-    let (success, twice) = if was_done { (201, after.clone()) } else { done(kind, &after, &table, &stage) };
+    let was_done = matches!(kind, Kind::CreateWithKey | Kind::UpdateWithKey) && after != before;
+    let (success, twice) = if was_done { (success, after.clone()) } else { done(kind, &after, &table, &stage) };
     ensure(next.status == success && table == twice, || format!("the next call: {next:?}, and {after:?} became {table:?}"))?;
     if next.status < 300 {
         is_right(kind, &next, &after, &table, &stage).map_err(|wrong| format!("the next call {wrong}"))?;
@@ -389,6 +402,10 @@ async fn every_kind_of_call_stands_every_fault_at_each_of_its_requests() {
     for fault in FAULTS {
         for kind in Kind::ALL {
             for &(operation, number) in kind.requests() {
+                // Only writes meet other transactions.
+                if fault == Fault::Conflict && !["PutItem", "UpdateItem", "TransactWriteItems"].contains(&operation) {
+                    continue;
+                }
                 for lasts in [true, false] {
                     cells.push(Cell { kind, strike: Strike { fault, operation, number, lasts } });
                 }

@@ -14,6 +14,8 @@ use tokio::time::sleep;
 pub enum Fault {
     /// DynamoDB refuses it.
     Throttled,
+    /// DynamoDB refuses a write because a transaction is under way on one of its items.
+    Conflict,
     /// DynamoDB answers 500 and does nothing.
     FailedBefore,
     /// DynamoDB does it and answers 500.
@@ -151,6 +153,7 @@ async fn serve(connection: TcpStream, target: &str, client: &Client, targets: &M
         });
         let answer = match fault {
             Some(Fault::Throttled) => Some((400, error("ThrottlingException"))),
+            Some(Fault::Conflict) => Some((400, conflict(&body))),
             Some(Fault::FailedBefore) => Some((500, error("InternalServerError"))),
             Some(Fault::CutBefore) => None,
             _ => {
@@ -190,4 +193,19 @@ async fn serve(connection: TcpStream, target: &str, client: &Client, targets: &M
 
 fn error(code: &str) -> Vec<u8> {
     format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"a fault of the test"}}"#).into_bytes()
+}
+
+/// The refusal of a write, or of a transaction with these items, of which the last one conflicts.
+fn conflict(request: &[u8]) -> Vec<u8> {
+    let request: serde_json::Value = serde_json::from_slice(request).unwrap();
+    let Some(items) = request["TransactItems"].as_array() else { return error("TransactionConflictException") };
+    let reasons: Vec<_> = (1..=items.len())
+        .map(|number| serde_json::json!({"Code": if number == items.len() { "TransactionConflict" } else { "None" }}))
+        .collect();
+    let cancelled = serde_json::json!({
+        "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+        "Message": "a fault of the test",
+        "CancellationReasons": reasons,
+    });
+    cancelled.to_string().into_bytes()
 }

@@ -4,7 +4,7 @@ use super::*;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_http::http::HeaderMap as RequestHeaders;
-use shared::store::{Creation, IdempotencyKey, Store};
+use shared::store::{Answered, Creation, IdempotencyKey, Once, Operation, Store};
 use shared::text_field::TextField;
 
 /// The contacts, reached through `trouble`.
@@ -54,8 +54,20 @@ fn before_request(
 
 /// Others give the contact `titles`, one after the other, before the request number `number` with UpdateItem.
 fn rivals_before_update(trouble: &Trouble, database: &Database, number: usize, id: ObjectId, titles: &'static [&'static str]) {
+    rivals_before(trouble, database, "UpdateItem", number, id, titles);
+}
+
+/// Others give the contact `titles`, one after the other, before the request number `number` with `operation`.
+fn rivals_before(
+    trouble: &Trouble,
+    database: &Database,
+    operation: &'static str,
+    number: usize,
+    id: ObjectId,
+    titles: &'static [&'static str],
+) {
     let app = database.running.app.clone();
-    before_request(trouble, "UpdateItem", number, move || {
+    before_request(trouble, operation, number, move || {
         let app = app.clone();
         async move {
             for title in titles {
@@ -352,4 +364,157 @@ async fn a_refusal_after_a_lost_try_is_final_only_when_that_try_cannot_be_applie
     trouble.fates("UpdateItem", [Fate::Held]);
     let refused = update(&store, coming, json!({"title": "ours"}), &Precondition::Versions(vec![1])).await;
     assert!(matches!(refused, Err(Error::OutcomeUnknown(_))), "{refused:?}");
+}
+
+/// The answer of a write with a key, or over what was read.
+fn done(answered: Result<Answered, Error>) -> Contact {
+    match answered.unwrap() {
+        Answered::Done(mut contacts) => contacts.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn once(key: &str) -> Once {
+    let headers = RequestHeaders::from_iter([("idempotency-key".parse().unwrap(), key.parse().unwrap())]);
+    Once::new(IdempotencyKey::of_request(&headers).unwrap().unwrap(), &[b"the request"])
+}
+
+fn operation(id: ObjectId, fields: Value) -> Operation {
+    let body = ContactBody::for_update(fields.to_string().as_bytes(), &Handling::default()).unwrap();
+    Operation::Update { id, body: Box::new(body), precondition: Precondition::None }
+}
+
+async fn write_all(store: &Store, operations: &[Operation], once: Option<&Once>) -> Result<Answered, Error> {
+    store.write_all(&Meter::default(), &caller(), operations, once).await
+}
+
+#[tokio::test]
+async fn an_update_over_what_was_read_whose_answer_is_lost_is_made_once() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let store = store(&database, &trouble).await;
+    for (key, write) in [(None, "UpdateItem"), (Some("answer lost"), "TransactWriteItems")] {
+        for titles in [&[][..], &["theirs"], &["1", "2", "3", "4", "5", "6", "7"]] {
+            let id = database.create("contact").await.id;
+            let once = key.map(|key| once(&format!("{key} {}", titles.len())));
+            trouble.fates(write, [Fate::AnswerLost]);
+            rivals_before(&trouble, &database, "BatchGetItem", 2, id, titles);
+
+            let member = operation(id, json!({"integration_meta.erp": 1, "phone1": "1"}));
+            let updated = done(write_all(&store, &[member], once.as_ref()).await);
+
+            let there = database.there(id).await.unwrap();
+            assert_eq!((updated.version, updated.texts[TextField::Phone1].as_deref()), (1, Some("1")), "exactly what was made");
+            assert_eq!((there.version, there.texts[TextField::Phone1].as_deref()), (1 + titles.len() as u64, Some("1")));
+            assert_eq!(there.texts[TextField::Title].as_deref(), titles.last().copied());
+            assert_eq!(updated.updated_at == there.updated_at, titles.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_with_a_key_is_known_however_many_writes_came_since() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let store = store(&database, &trouble).await;
+    let titles = &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+    let [with_key, without] = [database.create("with").await.id, database.create("without").await.id];
+
+    trouble.fates("TransactWriteItems", [Fate::AnswerLost]);
+    rivals_before(&trouble, &database, "BatchGetItem", 2, with_key, titles);
+    let known = done(write_all(&store, &[operation(with_key, json!({"phone1": "1"}))], Some(&once("key"))).await);
+    trouble.fates("UpdateItem", [Fate::AnswerLost]);
+    rivals_before(&trouble, &database, "BatchGetItem", 2, without, titles);
+    let unknown = write_all(&store, &[operation(without, json!({"integration_meta.erp": 1}))], None).await;
+    trouble.fates("TransactWriteItems", [Fate::Held]);
+    rivals_before(&trouble, &database, "BatchGetItem", 2, without, titles);
+    let repeated = done(write_all(&store, &[operation(without, json!({"phone1": "1"}))], Some(&once("other key"))).await);
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
+
+    assert_eq!(known.version, 1);
+    assert!(matches!(unknown, Err(Error::OutcomeUnknown(_))), "{unknown:?}");
+    assert_eq!((repeated.version, effects), (22, vec![false]), "no record is there, so the first try was not made");
+    assert_eq!(database.there(without).await, Some(repeated));
+}
+
+#[tokio::test]
+async fn of_tries_that_arrive_late_one_is_made() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let store = store(&database, &trouble).await;
+    for (key, write) in [(None, "UpdateItem"), (Some("late"), "TransactWriteItems")] {
+        let id = database.create("contact").await.id;
+        let (once, operations) = (key.map(once), [operation(id, json!({"integration_meta.erp": 1}))]);
+        trouble.fates(write, [Fate::Held, Fate::Answered]);
+
+        let updated = done(write_all(&store, &operations, once.as_ref()).await);
+        let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
+
+        assert_eq!((updated.version, effects), (1, vec![false]));
+        assert_eq!(database.there(id).await, Some(updated));
+
+        // And the other way round: the first comes between the read and the second.
+        let id = database.create("contact").await.id;
+        let (once, operations) = (once.map(|_| self::once("late, first")), [operation(id, json!({"integration_meta.erp": 1}))]);
+        trouble.fates(write, [Fate::Held]);
+        let (held, endpoint) = (Arc::clone(&trouble), database.running.dynamodb_endpoint.clone().unwrap());
+        before_request(&trouble, write, 2, move || {
+            let (held, endpoint) = (Arc::clone(&held), endpoint.clone());
+            async move { assert_eq!(held.held_requests_arrive_at(&endpoint).await, [true]) }.boxed()
+        });
+
+        let updated = done(write_all(&store, &operations, once.as_ref()).await);
+
+        assert_eq!(updated.version, 1);
+        assert_eq!(database.there(id).await, Some(updated));
+        trouble.before(|_| async {}.boxed());
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_that_stays_unknown_is_told_by_the_same_request_with_its_key() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let store = store(&database, &trouble).await;
+    let id = database.create("contact").await.id;
+    let (once, operations) = (once("key"), [operation(id, json!({"title": "ours"}))]);
+
+    trouble.fate(|operation, _| if operation == "TransactWriteItems" { Fate::Held } else { Fate::Answered });
+    let unknown = write_all(&store, &operations, Some(&once)).await;
+    assert!(matches!(unknown, Err(Error::OutcomeUnknown(_))), "{unknown:?}");
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
+    assert_eq!(effects.iter().filter(|&&effect| effect).count(), 1, "of all that arrive, one is applied: {effects:?}");
+    trouble.fate(|_, _| Fate::Answered);
+    let repeated = write_all(&store, &operations, Some(&once)).await.unwrap();
+
+    let there = database.there(id).await.unwrap();
+    assert_eq!(there.version, 1);
+    assert!(matches!(repeated, Answered::Replayed(contacts) if contacts == [Some(there)]));
+}
+
+#[tokio::test]
+async fn what_others_change_between_read_and_write_is_read_again() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let store = store(&database, &trouble).await;
+    for (key, write) in [(None, "UpdateItem"), (Some("between"), "TransactWriteItems")] {
+        let id = database.create("contact").await.id;
+        let once = key.map(once);
+        let app = database.running.app.clone();
+        before_request(&trouble, write, 1, move || {
+            let app = app.clone();
+            async move {
+                let theirs = json!({"integration_meta": {"crm": 1}, "title": "theirs"});
+                update(&app.store, id, theirs, &Precondition::None).await.unwrap();
+            }
+            .boxed()
+        });
+
+        let updated = done(write_all(&store, &[operation(id, json!({"integration_meta.erp": 2}))], once.as_ref()).await);
+
+        assert_eq!((updated.version, updated.integration_meta.as_ref().unwrap().raw().get()), (2, r#"{"crm":1,"erp":2}"#));
+        assert_eq!(updated.texts[TextField::Title].as_deref(), Some("theirs"));
+        assert_eq!(database.there(id).await, Some(updated));
+        trouble.before(|_| async {}.boxed());
+    }
 }

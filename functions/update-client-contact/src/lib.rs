@@ -1,23 +1,25 @@
-//! `PUT /client-contact/{id}`: changes the fields that the body has and leaves the others.
+//! `PUT /client-contact/{id}`: changes the fields that the body has and leaves the others, at most once for an `Idempotency-Key`.
 
-use lambda_http::http::StatusCode;
 use shared::body::ContactBody;
 use shared::call::Call;
 use shared::envelope::{self, Response};
 use shared::error::Error;
-use shared::store::Store;
+use shared::store::{IdempotencyKey, Store};
+use shared::writes::Writer;
 
 /// Answers with the contact as it is after the change.
 ///
 /// # Errors
 ///
-/// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about `If-Match`, and those of
-/// [`shared::store::Store::update`].
+/// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about `If-Match` and the
+/// `Idempotency-Key`, and those of [`shared::writes::Writer::update`].
 pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     call.takes_no_parameters()?;
     let id = call.contact_id()?;
     let body = ContactBody::for_update(&call.body, &call.handling)?;
     let precondition = shared::if_match(&call.headers)?;
-    let contact = store.update(&call.meter, &call.caller, id, &body, &precondition).await?;
-    envelope::contact(StatusCode::OK, &contact)
+    let key = IdempotencyKey::of_request(&call.headers)?;
+    let once = key.map(|key| Writer::update_once(key, id, &call.query, &call.body));
+    let written = call.writer(&store).update(id, &body, &precondition, once.as_ref()).await?;
+    envelope::written(&call.path, &written)
 }

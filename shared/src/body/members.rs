@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 
 use super::given::Given;
 use super::malformed::why_no_object;
-use super::{MAXIMUM_BYTES, MAXIMUM_META_BYTES, Purpose};
+use super::{MAXIMUM_META_BYTES, META_TOO_LONG, Purpose};
 use crate::email;
 use crate::error::{Error, Violations};
 use crate::handling::{Handling, MAXIMUM_NAMES};
-use crate::json_object::{JsonObject, has_lone_surrogate};
+use crate::json_object::{JsonMember, JsonObject, MAXIMUM_LEVELS, NotMetadata, has_lone_surrogate};
 use crate::text_field::Rule;
 use crate::user::{User, UserType};
 
@@ -25,7 +25,7 @@ const LONE_SURROGATE: &str = "must not hold half of a surrogate pair, such as \\
 
 /// The members of a JSON object that nobody has taken yet, each still as its text, and what was wrong with those taken. Of two members
 /// with one name the last counts.
-pub(super) struct Members {
+pub(crate) struct Members {
     left: BTreeMap<String, Box<RawValue>>,
     violations: Violations,
     /// Members inside of others that the contact does not keep.
@@ -33,20 +33,22 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn of(body: &[u8]) -> Result<Self, Error> {
-        if body.len() > MAXIMUM_BYTES {
-            return Err(Error::BodyTooLarge);
+    /// The members of a body of at most `maximum` bytes.
+    pub(crate) fn of(body: &[u8], maximum: usize) -> Result<Self, Error> {
+        if body.len() > maximum {
+            return Err(Error::BodyTooLarge { maximum });
         }
         // Members stay text here, so that one that nobody asks for can hold anything, however deep.
         let left = serde_json::from_slice(body).map_err(|error| Error::MalformedJson(why_no_object(body, &error)))?;
         Ok(Self { left, violations: Violations::default(), not_kept: Vec::new() })
     }
 
-    /// Ends the reading: what nobody took is unknown, and is ignored or refused as `handling` says.
-    pub(super) fn finish(mut self, handling: &Handling) -> Result<(), Error> {
+    /// Ends the reading: what nobody took is unknown, and is ignored, or refused with the sentence that its name and `why` make, as `handling`
+    /// says.
+    pub(crate) fn finish(mut self, handling: &Handling, why: &str) -> Result<(), Error> {
         let unknown = self.left.into_keys().take(MAXIMUM_NAMES);
         if handling.is_strict() {
-            unknown.for_each(|name| self.violations.add(name, "is not a field of a client contact"));
+            unknown.for_each(|name| self.violations.add(name, why));
             self.not_kept.iter().take(MAXIMUM_NAMES).for_each(|name| self.violations.add(name, "must be a string"));
         } else {
             handling.ignore_members(unknown.chain(self.not_kept));
@@ -71,7 +73,7 @@ impl Members {
     }
 
     /// Takes a member as the type that its rule asks for.
-    pub(super) fn typed<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
+    pub(crate) fn typed<T: DeserializeOwned>(&mut self, name: &str, rule: &str) -> Given<T> {
         self.read(name, rule, rule)
     }
 
@@ -95,7 +97,7 @@ impl Members {
     }
 
     /// Notes that a member breaks a rule.
-    fn refused<T>(&mut self, name: impl AsRef<str>, reason: impl Into<String>) -> Given<T> {
+    pub(crate) fn refused<T>(&mut self, name: impl AsRef<str>, reason: impl Into<String>) -> Given<T> {
         self.violations.add(name, reason);
         Given::Nothing
     }
@@ -105,7 +107,7 @@ impl Members {
         given.and_then(|value| if keeps(&value) { Given::Value(value) } else { self.refused(name, rule) })
     }
 
-    pub(super) fn string(&mut self, name: &str) -> Given<String> {
+    pub(crate) fn string(&mut self, name: &str) -> Given<String> {
         self.textual(name, "must be a string")
     }
 
@@ -159,13 +161,43 @@ impl Members {
         })
     }
 
-    pub(super) fn meta(&mut self, name: &str) -> Given<JsonObject> {
+    pub(super) fn meta(&mut self, name: &str, purpose: Purpose) -> Given<JsonObject> {
+        let is_given = self.left.get(name).is_some_and(|raw| purpose == Purpose::Update || raw.get() != "null");
+        if is_given && self.left.keys().any(|member| key_in(name, member).is_some()) {
+            self.violations.add(name, format!("must not come together with members of it, such as {name}.erp"));
+        }
         let raw = self.typed::<Box<RawValue>>(name, "must be a JSON object");
         let object = raw.and_then(|raw| match JsonObject::parse(&raw) {
             Ok(object) => Given::Value(object),
             Err(why) => self.refused(name, why.to_string()),
         });
-        self.checked(name, object, "must be at most 64 KiB of JSON", |object| object.raw().get().len() <= MAXIMUM_META_BYTES)
+        self.checked(name, object, META_TOO_LONG, |object| object.raw().get().len() <= MAXIMUM_META_BYTES)
+    }
+
+    /// Takes the members `<name>.<key>`, each a value to set, or `null` to remove it.
+    pub(super) fn members_of_meta(&mut self, name: &str) -> BTreeMap<String, Option<JsonMember>> {
+        let mut members = BTreeMap::new();
+        let named = format!("{name}.");
+        let taken: Vec<_> = self.left.extract_if(named.., |member, _| key_in(name, member).is_some()).collect();
+        for (member, raw) in taken {
+            let Some(key) = key_in(name, &member) else { continue };
+            if key.contains('.') || !(1..=255).contains(&key.chars().count()) {
+                self.violations.add(&member, "must name a member by a key of 1 to 255 characters without a dot");
+                continue;
+            }
+            let value = if raw.get() == "null" { Ok(None) } else { JsonMember::parse(&raw).map(Some) };
+            match value {
+                Ok(Some(value)) if value.bytes() > MAXIMUM_META_BYTES => self.violations.add(&member, META_TOO_LONG),
+                Ok(value) => {
+                    members.insert(key.to_owned(), value);
+                }
+                Err(NotMetadata::TooDeep) => {
+                    self.violations.add(&member, format!("must be at most {} levels deep", MAXIMUM_LEVELS - 1));
+                }
+                Err(why) => self.violations.add(&member, why.to_string()),
+            }
+        }
+        members
     }
 
     pub(super) fn user(&mut self, field: &str) -> Given<User> {
@@ -207,6 +239,11 @@ impl Members {
         self.violations.add_within(field, own.violations);
         Some(User { id: id?, username, name, kind: kind?, others }).filter(|_| is_right)
     }
+}
+
+/// The key of a member that is written as `<name>.<key>`.
+fn key_in<'a>(name: &str, member: &'a str) -> Option<&'a str> {
+    member.strip_prefix(name)?.strip_prefix('.')
 }
 
 /// A number as prose writes it: `10,000`.

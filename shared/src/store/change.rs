@@ -107,6 +107,23 @@ impl<'a> Change<'a> {
         change
     }
 
+    /// The change of `contact` as it was read, which `precondition` names the version of, with the namespaces that it had `left`. Its one request is
+    /// that of [`Write::request`].
+    pub fn of_read(
+        caller: &'a Caller,
+        kind: Kind<'a>,
+        precondition: &'a Precondition,
+        id: WriteId,
+        contact: &Contact,
+        left: LeftNamespaces,
+    ) -> Self {
+        let mut change = Self::new(caller, kind, precondition, id);
+        if let Some(after) = change.new_namespaces() {
+            change.basis = Basis::of(contact, left, after);
+        }
+        change
+    }
+
     fn new_namespaces(&self) -> Option<&'a Vec<String>> {
         match self.kind {
             Kind::Update(ContactBody { company_namespace: Given::Value(namespaces), .. }) => Some(namespaces),
@@ -115,7 +132,7 @@ impl<'a> Change<'a> {
     }
 
     /// Why the contact, as it is, is not changed: what the caller did wrong, if anything.
-    fn refusal(&self, contact: &Contact) -> Option<Error> {
+    pub fn refusal(&self, contact: &Contact) -> Option<Error> {
         if !self.caller.sees(contact) {
             return Some(Error::ContactNotFound);
         }
@@ -326,7 +343,21 @@ fn each_field(
     body: &ContactBody,
     mut visit: impl FnMut(&'static str, Option<FieldValue<'_>>) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let ContactBody { creator, editor, name, texts, disabled, media, cover_photo, integration_meta, company_namespace } = body;
+    let ContactBody {
+        creator,
+        editor,
+        name,
+        texts,
+        disabled,
+        media,
+        cover_photo,
+        integration_meta,
+        meta_members,
+        company_namespace,
+    } = body;
+    if !meta_members.is_empty() {
+        return Err(Error::Internal("members of integration_meta are set over what is there, which was not read".into()));
+    }
     let mut field = |attribute, given: Given<FieldValue<'_>>| match given {
         Given::Nothing => Ok(()),
         Given::Null => visit(attribute, None),

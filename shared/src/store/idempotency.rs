@@ -1,4 +1,8 @@
-//! Creation that happens once: the contact and a record of its `Idempotency-Key`, in one transaction.
+//! Writes that happen once: what is written and a record of its `Idempotency-Key`, in one transaction.
+//!
+//! A record is put only where there is none, or an expired one. So of several requests with one key exactly one takes effect, and a request that
+//! failed leaves no record. `create_once` needs no read for that; whoever reads contacts first, as an update does, reads the record along
+//! with them ([`Once::known`]).
 
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use super::item::{self, Item};
 use super::register::WriteId;
 use super::sdk_error;
 use super::tries::{Outcome, Step, Tries, Write};
-use super::write::{deadline, one_try, refuse_above_the_maximum};
+use super::write::{one_try, refuse_above_the_maximum};
 use super::{Store, number};
 use crate::contact::Contact;
 use crate::error::Error;
@@ -50,6 +54,12 @@ impl IdempotencyKey {
         }
     }
 
+    /// The key of operation `index` of a batch that came with this key. No client can send it, because a NUL is not printable.
+    #[must_use]
+    pub fn of_operation(&self, index: usize) -> Self {
+        Self(format!("{}\0{index}", self.0))
+    }
+
     /// The sort key of the record: no ObjectId, so no contact has it. A hash, because what clients put into the key can be personal.
     fn sort_key(&self) -> String {
         format!("idempotency-key#{}", hex(&Sha256::digest(self.0.as_bytes())))
@@ -65,17 +75,121 @@ pub enum Creation {
     Replayed(Contact),
 }
 
-/// What is remembered of a creation. Together with the request that comes again it is the whole answer of the first.
-#[derive(Serialize, Deserialize)]
-struct Record {
+/// What is remembered of a request that took effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
     /// The SHA-256 of what the request asked for.
     fingerprint: String,
+    /// The contact that was written; of several the first.
     contact: ObjectId,
+    /// The contacts that an atomic batch created, in the order of its operations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<ObjectId>,
+    /// The stamp of the write. Together with the request that comes again it is the whole answer of a create.
     #[serde(rename = "createdAt")]
-    created_at: Timestamp,
+    pub stamp: Timestamp,
+    /// The id of the write, by which it knows its own record again. Records of creates need none: nobody else makes a contact with that id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    write: Option<String>,
     /// Seconds since 1970; DynamoDB's TTL takes the record away some time after.
     #[serde(rename = "expiresAt")]
     expires_at: i64,
+}
+
+/// A request that takes effect once: its `Idempotency-Key`, and what it asks for.
+#[derive(Clone, Debug)]
+pub struct Once {
+    key: IdempotencyKey,
+    fingerprint: String,
+}
+
+/// What a record says about a request with its key.
+#[derive(Debug)]
+pub enum Known {
+    /// There is none, or it has expired: the request has not taken effect.
+    Nothing,
+    /// This very write took effect, in an earlier try.
+    Own(Record),
+    /// The same request took effect before.
+    Before(Record),
+}
+
+impl Once {
+    /// The request with `key` that asks for what `parts` say, such as its method, path, query and body.
+    pub fn new(key: IdempotencyKey, parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With its length, so that no two lists of parts look alike.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        Self { key, fingerprint: hex(&hash.finalize()) }
+    }
+
+    /// The primary key of the record.
+    pub fn record_key(&self, tenant: &str) -> Item {
+        item::key_of_text(tenant, self.key.sort_key())
+    }
+
+    /// What `record`, as it was read at `now`, says about this request, whose write is `id`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdempotencyKeyReused`] when it is another request's, and [`Error::Internal`].
+    pub fn known(&self, record: Option<&Item>, now: Timestamp, id: &WriteId) -> Result<Known, Error> {
+        let Some(record) = record else { return Ok(Known::Nothing) };
+        let record: Record = serde_dynamo::from_item(record.clone()).map_err(|error| Error::Internal(error.into()))?;
+        if record.expires_at <= now.millis() / 1_000 {
+            return Ok(Known::Nothing);
+        }
+        if record.fingerprint != self.fingerprint {
+            return Err(Error::IdempotencyKeyReused);
+        }
+        Ok(if record.write.as_deref() == Some(id.as_str()) { Known::Own(record) } else { Known::Before(record) })
+    }
+
+    /// The put of the record of the write `id`, stamped `stamp`, of `contact`, and of the contacts that a batch `created`. It belongs into the
+    /// transaction of the write, and fails where another request's record is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Internal`].
+    pub fn put(
+        &self,
+        tenant: &str,
+        table: &str,
+        contact: ObjectId,
+        created: Vec<ObjectId>,
+        stamp: Timestamp,
+        id: &WriteId,
+    ) -> Result<Put, Error> {
+        let now_seconds = stamp.millis() / 1_000;
+        let record = Record {
+            fingerprint: self.fingerprint.clone(),
+            contact,
+            created,
+            stamp,
+            write: Some(id.as_str().to_owned()),
+            expires_at: now_seconds + LIFE_SECONDS,
+        };
+        let mut record: Item = serde_dynamo::to_item(&record).map_err(|error| Error::Internal(error.into()))?;
+        record.extend(self.record_key(tenant));
+        put_record(table, record, now_seconds)
+    }
+}
+
+/// The put of a record where there is none but an expired one: the TTL takes its time.
+fn put_record(table: &str, record: Item, now_seconds: i64) -> Result<Put, Error> {
+    Put::builder()
+        .table_name(table)
+        .set_item(Some(record))
+        .condition_expression("attribute_not_exists(#id) OR #expiresAt <= :now")
+        .expression_attribute_names("#id", "_id")
+        .expression_attribute_names("#expiresAt", "expiresAt")
+        .expression_attribute_values(":now", number(now_seconds))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .build()
+        .map_err(|error| Error::Internal(error.into()))
 }
 
 /// The two items that one try puts together.
@@ -109,7 +223,9 @@ impl Write for CreateOnce<'_> {
         let record = Record {
             fingerprint: self.fingerprint.clone(),
             contact: self.contact.id,
-            created_at: stamp,
+            created: Vec::new(),
+            stamp,
+            write: None,
             expires_at: now_seconds + LIFE_SECONDS,
         };
         let mut record: Item = serde_dynamo::to_item(&record).map_err(|error| Error::Internal(error.into()))?;
@@ -132,7 +248,7 @@ impl Write for CreateOnce<'_> {
             return Step::Answer(Err(Error::IdempotencyKeyReused));
         }
         let is_own = there.contact == self.contact.id;
-        let first = Contact { id: there.contact, ..self.contact.clone() }.created(there.created_at);
+        let first = Contact { id: there.contact, ..self.contact.clone() }.created(there.stamp);
         Step::Answer(Ok(if is_own { Creation::Created(first) } else { Creation::Replayed(first) }))
     }
 }
@@ -156,23 +272,15 @@ impl Store {
         refuse_above_the_maximum(&item::of_new_contact(tenant, &contact, &id)?)?;
         let fingerprint = fingerprint(&contact)?;
         let mut create = CreateOnce { tenant, contact, fingerprint, key, id, tries: Tries::default() };
-        self.carry_out(&mut create, deadline(), |puts, time| self.put_both(meter, puts, time)).await
+        self.carry_out(&mut create, self.deadline(), |puts, time| self.put_both(meter, puts, time)).await
     }
 
     async fn put_both(&self, meter: &Meter, puts: Puts, time: Duration) -> Outcome {
-        let put = || Put::builder().table_name(&self.table).expression_attribute_names("#id", "_id");
-        let put_contact = put().set_item(Some(puts.contact)).condition_expression("attribute_not_exists(#id)").build();
-        let put_record = put()
-            .set_item(Some(puts.record))
-            // An expired record may still be there: the TTL takes its time.
-            .condition_expression("attribute_not_exists(#id) OR #expiresAt <= :now")
-            .expression_attribute_names("#expiresAt", "expiresAt")
-            .expression_attribute_values(":now", number(puts.now_seconds))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build();
-        let (put_record, put_contact) = match put_record.and_then(|record| Ok((record, put_contact?))) {
+        let put_contact = put_new_contact(&self.table, puts.contact);
+        let puts = put_record(&self.table, puts.record, puts.now_seconds).and_then(|record| Ok((record, put_contact?)));
+        let (put_record, put_contact) = match puts {
             Ok(puts) => puts,
-            Err(error) => return Outcome::Failed(Error::Internal(error.into())),
+            Err(error) => return Outcome::Failed(error),
         };
         let request = self
             .client
@@ -201,6 +309,17 @@ impl Store {
     }
 }
 
+/// The put of a new contact's item. An id that is taken is never overwritten.
+pub fn put_new_contact(table: &str, contact: Item) -> Result<Put, Error> {
+    Put::builder()
+        .table_name(table)
+        .set_item(Some(contact))
+        .condition_expression("attribute_not_exists(#id)")
+        .expression_attribute_names("#id", "_id")
+        .build()
+        .map_err(|error| Error::Internal(error.into()))
+}
+
 /// The SHA-256 of all of a new contact that its request decides: the body, and the caller where the body leaves it open.
 fn fingerprint(contact: &Contact) -> Result<String, Error> {
     let nobody = ObjectId::from_bytes([0; 12]);
@@ -212,6 +331,35 @@ fn fingerprint(contact: &Contact) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_is_known_by_its_parts_and_their_bounds() {
+        let key = IdempotencyKey::parse(b"key").unwrap();
+        let fingerprint = |parts: &[&[u8]]| Once::new(key.clone(), parts).fingerprint;
+
+        assert_eq!(fingerprint(&[b"PUT", b"a"]), fingerprint(&[b"PUT", b"a"]));
+        for parts in [&[&b"PUTa"[..]][..], &[b"PUT", b"", b"a"], &[b"PU", b"Ta"], &[b"PUT", b"b"]] {
+            assert_ne!(fingerprint(parts), fingerprint(&[b"PUT", b"a"]));
+        }
+        assert_ne!(key.of_operation(1).sort_key(), key.of_operation(11).sort_key());
+    }
+
+    #[test]
+    fn a_record_tells_this_write_from_the_same_request_before_and_from_another() {
+        let now = Timestamp::from_millis(1_764_016_016_123);
+        let (own, other) = (WriteId::from_bytes([1; 8]), WriteId::from_bytes([2; 8]));
+        let once = |body: &[u8]| Once::new(IdempotencyKey::parse(b"key").unwrap(), &[body]);
+        let put = once(b"a").put("t", "table", ObjectId::from_bytes([7; 12]), Vec::new(), now, &own).unwrap();
+        let record = put.item();
+        let known = |body, now, id| once(body).known(Some(record), now, id);
+
+        assert!(matches!(known(b"a", now, &own), Ok(Known::Own(record)) if record.stamp == now));
+        assert!(matches!(known(b"a", now, &other), Ok(Known::Before(_))));
+        assert!(matches!(known(b"b", now, &own), Err(Error::IdempotencyKeyReused)));
+        let tomorrow = now.plus_millis(LIFE_SECONDS * 1_000);
+        assert!(matches!(known(b"b", tomorrow, &other), Ok(Known::Nothing)));
+        assert!(matches!(once(b"a").known(None, now, &own), Ok(Known::Nothing)));
+    }
 
     #[test]
     fn a_key_is_1_to_255_printable_characters() {

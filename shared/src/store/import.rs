@@ -17,7 +17,7 @@ use super::left_namespaces::{self, Leaving, LeftNamespaces};
 use super::register::{self, WriteId};
 use super::sdk_error::{self, Backoff, classify};
 use super::tries::{Outcome, Step, Tries, Write};
-use super::write::{deadline, one_try};
+use super::write::one_try;
 use super::{BATCH_KEYS, Store, number};
 use crate::bounds;
 use crate::contact::Contact;
@@ -152,7 +152,7 @@ impl Store {
             }
         }
         let put = |mut import| async move {
-            self.carry_out(&mut import, deadline(), |put, time| self.put_over(meter, put, time)).await
+            self.carry_out(&mut import, self.deadline(), |put, time| self.put_over(meter, put, time)).await
         };
         try_join_all(there.into_iter().map(put)).await?;
         Ok(())

@@ -23,22 +23,26 @@ mod sdk_error;
 #[cfg(test)]
 mod simulation;
 mod tries;
+mod versioned;
 mod write;
 
 pub use change::Precondition;
 pub use feed_log::{ContactState, FeedEntry, FeedPage};
-pub use idempotency::{Creation, IdempotencyKey};
+pub use idempotency::{Creation, IdempotencyKey, Once};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;
 pub use sdk_error::{SdkFailure, classify};
+pub use versioned::{Answered, Operation};
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
 use futures::future::try_join_all;
+use tokio::time::Instant;
 
+use crate::bounds;
 use crate::clock;
 use crate::contact::Contact;
 use crate::error::Error;
@@ -67,6 +71,8 @@ pub struct Store {
     table: String,
     change_log_index: String,
     clock: fn() -> Timestamp,
+    /// When every write has to have given up, if its caller has no more time than that.
+    until: Option<Instant>,
 }
 
 /// What the table holds under a contact's key.
@@ -88,7 +94,7 @@ pub enum Stored {
 impl Store {
     /// The contacts in `table`, which has the keys and the indexes that `template.yaml` declares.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into(), change_log_index: CHANGE_LOG_INDEX.to_owned(), clock: clock::now }
+        Self { client, table: table.into(), change_log_index: CHANGE_LOG_INDEX.to_owned(), clock: clock::now, until: None }
     }
 
     /// The same contacts, whose change log is read from another index.
@@ -101,6 +107,18 @@ impl Store {
     #[must_use]
     pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
         Self { clock, ..self }
+    }
+
+    /// The same contacts, for somebody who has time until `until`: a write that is not done by then gives up, and says what is known of it.
+    #[must_use]
+    pub fn until(self, until: Instant) -> Self {
+        Self { until: Some(until), ..self }
+    }
+
+    /// When a write that begins now gives up.
+    fn deadline(&self) -> Instant {
+        let usual = Instant::now() + bounds::WRITE;
+        self.until.map_or(usual, |until| until.min(usual))
     }
 
     /// The contact `id` of `tenant`, as the last acknowledged write left it.
@@ -154,8 +172,12 @@ impl Store {
 
     /// The items of at most [`BATCH_KEYS`] ids, in no order.
     async fn get_items(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Item>, Error> {
-        let mut keys: Vec<Item> = ids.iter().map(|&id| item::key(tenant, id)).collect();
-        let mut found = Vec::with_capacity(ids.len());
+        self.get_by_keys(meter, ids.iter().map(|&id| item::key(tenant, id)).collect(), consistent).await
+    }
+
+    /// The items with at most [`BATCH_KEYS`] primary keys, in no order.
+    async fn get_by_keys(&self, meter: &Meter, mut keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, Error> {
+        let mut found = Vec::with_capacity(keys.len());
         let mut backoff = sdk_error::Backoff::default();
         while !keys.is_empty() {
             let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();

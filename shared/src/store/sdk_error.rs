@@ -97,6 +97,17 @@ pub fn is_validation<E: ProvideErrorMetadata>(failure: &SdkFailure<E>) -> bool {
     failure.code() == Some("ValidationException")
 }
 
+/// How a try of an update ended that sent one request.
+pub fn outcome_of_update(result: Result<Item, SdkFailure<UpdateItemError>>) -> Outcome {
+    match result {
+        Ok(item) => Outcome::Applied(item),
+        Err(failure) => match failed_update_condition(&failure) {
+            Some(item) => Outcome::Refused(item),
+            None => outcome(failure),
+        },
+    }
+}
+
 /// Whether a condition did not hold, and the item as it is then; an empty one when there is none.
 pub fn failed_update_condition(failure: &SdkFailure<UpdateItemError>) -> Option<Item> {
     match failure.as_service_error() {

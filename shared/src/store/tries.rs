@@ -86,6 +86,7 @@ pub trait Write {
 pub struct Tries {
     made: u32,
     failed: u32,
+    conflicts: u32,
     last: Option<Timestamp>,
     shown: Option<Timestamp>,
     open: Option<Open>,
@@ -100,7 +101,7 @@ struct Open {
 
 impl Tries {
     /// The stamp of the try that begins now: later than those before it, and than what the item is known to have.
-    fn stamp(&mut self, now: Timestamp) -> Timestamp {
+    pub fn stamp(&mut self, now: Timestamp) -> Timestamp {
         let after = |earlier: Option<Timestamp>| earlier.map_or(now, |earlier| earlier.plus_millis(1));
         let stamp = now.max(after(self.last)).max(after(self.shown));
         self.made += 1;
@@ -119,7 +120,7 @@ impl Tries {
     }
 
     /// The fate of the last try is open.
-    fn is_open(&mut self) {
+    pub fn is_open(&mut self) {
         let last = self.last_stamp();
         self.open = Some(Open { first: self.first_open().unwrap_or(last), last });
     }
@@ -144,6 +145,13 @@ impl Tries {
         }
     }
 
+    /// The next try after the last was refused because somebody else changed what had been read. It comes after a pause that grows, so that many
+    /// who want the same contact get out of each other's way; only the deadline ends it.
+    pub fn again_after_conflict<T>(&mut self) -> Step<T> {
+        self.conflicts += 1;
+        Step::TryAgain(FIRST_PAUSE / 8 * (1 << (self.conflicts - 1).min(7)))
+    }
+
     /// The next try, if there may be one, after the last failed.
     pub fn again_after_failure<T>(&mut self, source: Source) -> Step<T> {
         self.failed += 1;
@@ -163,7 +171,8 @@ impl Tries {
         }
     }
 
-    fn give_up(&self, source: Source) -> Error {
+    /// The error of a write that is not tried any more.
+    pub fn give_up(&self, source: Source) -> Error {
         self.failed(Error::Unavailable(source))
     }
 }
@@ -230,6 +239,13 @@ mod tests {
         };
         assert!(matches!(error, Error::Unavailable(_)));
         assert_eq!(pauses, [25, 50, 100, 200, 400, 800, 1_600]);
+
+        let mut tries = Tries::default();
+        let pauses = std::iter::repeat_with(|| match tries.again_after_conflict::<()>() {
+            Step::TryAgain(pause) => pause.as_micros(),
+            Step::Answer(_) => panic!("only the deadline ends conflicts"),
+        });
+        assert_eq!(pauses.take(100).last(), Some(400_000));
 
         let mut tries = Tries::default();
         let refused = std::iter::repeat_with(|| {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::Config;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
 use tokio::time::{Instant, sleep};
 
@@ -14,7 +15,7 @@ use super::change::{self, Change, Kind, Precondition, UpdateRequest};
 use super::create::Create;
 use super::item::{self, Item};
 use super::register::WriteId;
-use super::sdk_error::{self, classify};
+use super::sdk_error::{self, SdkFailure, classify};
 use super::tries::{Outcome, Step, Write};
 use crate::body::ContactBody;
 use crate::bounds;
@@ -39,10 +40,10 @@ impl Store {
         let id = WriteId::generate();
         refuse_above_the_maximum(&item::of_new_contact(tenant, &contact, &id)?)?;
         let mut create = Create::new(tenant, contact, id);
-        self.carry_out(&mut create, deadline(), |item, time| self.put_new(meter, item, time)).await
+        self.carry_out(&mut create, self.deadline(), |item, time| self.put_new(meter, item, time)).await
     }
 
-    async fn put_new(&self, meter: &Meter, item: Item, time: Duration) -> Outcome {
+    pub(super) async fn put_new(&self, meter: &Meter, item: Item, time: Duration) -> Outcome {
         let request = self
             .client
             .put_item()
@@ -116,23 +117,29 @@ impl Store {
         precondition: &Precondition,
     ) -> Result<Contact, Error> {
         let mut change = Change::new(caller, kind, precondition, WriteId::generate());
-        self.carry_out(&mut change, deadline(), |request, time| self.update_item(meter, caller, id, kind, request, time)).await
+        let send = async |request, time| match (kind, self.update_item(meter, &caller.tenant, id, request, time).await) {
+            (Kind::Update(body), Err(failure)) if sdk_error::is_validation(&failure) => {
+                Outcome::Failed(self.explain(meter, caller, id, body, classify(failure)).await)
+            }
+            (_, result) => sdk_error::outcome_of_update(result),
+        };
+        self.carry_out(&mut change, self.deadline(), send).await
     }
 
-    async fn update_item(
+    /// Sends one UpdateItem, and returns of the item what it asks for.
+    pub(super) async fn update_item(
         &self,
         meter: &Meter,
-        caller: &Caller,
+        tenant: &str,
         id: ObjectId,
-        kind: Kind<'_>,
         request: UpdateRequest,
         time: Duration,
-    ) -> Outcome {
+    ) -> Result<Item, SdkFailure<UpdateItemError>> {
         let request = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(item::key(&caller.tenant, id)))
+            .set_key(Some(item::key(tenant, id)))
             .update_expression(request.update)
             .condition_expression(request.condition)
             .set_expression_attribute_names(Some(request.names))
@@ -146,22 +153,9 @@ impl Store {
             .interceptor(meter.request_counter())
             .send();
         meter.write_begins();
-        let failure = match meter.database(request).await {
-            Ok(output) => {
-                meter.consumed(&output.consumed_capacity);
-                return Outcome::Applied(output.attributes.unwrap_or_default());
-            }
-            Err(failure) => failure,
-        };
-        if let Some(item) = sdk_error::failed_update_condition(&failure) {
-            return Outcome::Refused(item);
-        }
-        match kind {
-            Kind::Update(body) if sdk_error::is_validation(&failure) => {
-                Outcome::Failed(self.explain(meter, caller, id, body, classify(failure)).await)
-            }
-            Kind::Update(_) | Kind::Delete => sdk_error::outcome(failure),
-        }
+        let output = meter.database(request).await?;
+        meter.consumed(&output.consumed_capacity);
+        Ok(output.attributes.unwrap_or_default())
     }
 
     /// Finds out whether an update was refused because the contact would be too large, which the error alone does not say.
@@ -199,11 +193,6 @@ impl Store {
     }
 }
 
-/// When a write that begins now gives up.
-pub(super) fn deadline() -> Instant {
-    Instant::now() + bounds::WRITE
-}
-
 /// The client's configuration for one try of a write. The SDK does not repeat it: that would be the same request, with the same stamp.
 pub(super) fn one_try(time: Duration) -> Builder {
     let times = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time).build();
@@ -211,7 +200,7 @@ pub(super) fn one_try(time: Duration) -> Builder {
 }
 
 /// A pause that differs from that of others who were refused at the same moment.
-fn drawn_from_upper_half_of(pause: Duration) -> Duration {
+pub(super) fn drawn_from_upper_half_of(pause: Duration) -> Duration {
     let mut random = [0];
     getrandom::fill(&mut random).ok();
     pause / 2 + pause * u32::from(random[0]) / 512
