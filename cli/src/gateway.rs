@@ -38,6 +38,8 @@ const DYNAMODB_REQUESTS: &str = "x-dynamodb-requests";
 /// The API's functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
+    /// `POST /client-contact/batch`
+    BatchClientContacts,
     /// `POST /client-contact`
     CreateClientContact,
     /// `DELETE /client-contact/{id}`
@@ -54,7 +56,8 @@ pub enum Function {
 
 impl Function {
     /// Every function.
-    pub const ALL: [Function; 6] = [
+    pub const ALL: [Function; 7] = [
+        Function::BatchClientContacts,
         Function::CreateClientContact,
         Function::DeleteClientContact,
         Function::GetClientContact,
@@ -66,6 +69,7 @@ impl Function {
     /// The name of its binary, crate and folder.
     pub fn binary(self) -> &'static str {
         match self {
+            Function::BatchClientContacts => "batch-client-contacts",
             Function::CreateClientContact => "create-client-contact",
             Function::DeleteClientContact => "delete-client-contact",
             Function::GetClientContact => "get-client-contact",
@@ -79,6 +83,7 @@ impl Function {
     pub async fn invoke(self, app: App, event: ApiGatewayV2httpRequest, deadline: Instant) -> ApiGatewayV2httpResponse {
         let App { keys, store, lists } = app;
         match self {
+            Function::BatchClientContacts => serve(&keys, store, event, deadline, batch_client_contacts::handle).await,
             Function::CreateClientContact => serve(&keys, store, event, deadline, create_client_contact::handle).await,
             Function::DeleteClientContact => serve(&keys, store, event, deadline, delete_client_contact::handle).await,
             Function::GetClientContact => serve(&keys, store, event, deadline, get_client_contact::handle).await,

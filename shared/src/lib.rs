@@ -5,6 +5,7 @@
 
 pub mod api_key;
 pub mod aws;
+pub mod batch;
 pub mod body;
 pub mod bounds;
 pub mod call;

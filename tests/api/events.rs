@@ -60,6 +60,7 @@ async fn recorded_events_are_answered() {
     }
 
     insta::assert_snapshot!(outcomes.join("\n"), @r"
+    batch-client-contacts: 200
     create-client-contact: 201
     delete-client-contact: 200
     get-client-contact: 200

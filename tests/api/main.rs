@@ -4,6 +4,8 @@
 
 mod at_the_same_time;
 mod bad_input;
+mod batch;
+mod batch_atomic;
 mod callers;
 mod changes;
 mod copies;

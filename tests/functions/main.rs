@@ -18,6 +18,7 @@ mod start;
 /// The binary of a function.
 fn binary(function: Function) -> PathBuf {
     let built = match function {
+        Function::BatchClientContacts => env!("CARGO_BIN_EXE_batch-client-contacts-under-test"),
         Function::CreateClientContact => env!("CARGO_BIN_EXE_create-client-contact-under-test"),
         Function::DeleteClientContact => env!("CARGO_BIN_EXE_delete-client-contact-under-test"),
         Function::GetClientContact => env!("CARGO_BIN_EXE_get-client-contact-under-test"),

@@ -77,6 +77,7 @@ async fn the_events_are_answered_as_they_are() {
     }
 
     insta::assert_snapshot!(outcomes.join("\n"), @r"
+    batch-client-contacts: 200
     create-client-contact: 201
     delete-client-contact: 200
     get-client-contact: 200

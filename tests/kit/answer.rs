@@ -11,6 +11,7 @@ const CODES: [(u16, &str); 16] = [
     (400, "invalid_field"),
     (400, "malformed_json"),
     (400, "answer_too_large"),
+    (400, "transaction_too_large"),
     (401, "unauthenticated"),
     (401, "invalid_api_key"),
     (403, "namespace_forbidden"),
@@ -20,6 +21,7 @@ const CODES: [(u16, &str); 16] = [
     (412, "version_conflict"),
     (413, "body_too_large"),
     (422, "idempotency_key_reused"),
+    (424, "not_applied"),
     (500, "internal"),
     (503, "unavailable"),
     (503, "outcome_unknown"),
@@ -146,6 +148,30 @@ impl Answer {
         let members = 3 + usize::from(json.get("fields").is_some());
         assert_eq!(json.as_object().map(serde_json::Map::len), Some(members), "{json}");
         format!("{} {error}", self.status)
+    }
+
+    /// The results of a batch, each as the answer of its single call, after a check of the envelope around them.
+    #[track_caller]
+    pub fn results(&self) -> Vec<Answer> {
+        let json = self.complete().json();
+        assert_eq!(self.status, 200, "{json}");
+        assert_eq!(json.as_object().map(serde_json::Map::len), Some(2), "{json}");
+        let results = json["data"].as_array().unwrap_or_else(|| panic!("data is an array, not {json}"));
+        let results: Vec<Answer> = results.iter().map(|result| self.result(result.clone())).collect();
+        assert_eq!(json["success"], results.iter().all(|result| result.status < 300), "{json}");
+        results
+    }
+
+    /// One result, with the headers that it would have as an answer.
+    fn result(&self, mut result: Value) -> Answer {
+        let members = result.as_object_mut().expect("a result is an object");
+        let status = members.remove("status").and_then(|status| status.as_u64()).expect("a result has a status");
+        let mut headers = self.headers.clone();
+        if let Some(version) = members.get("data").and_then(|contact| contact["__v"].as_u64()) {
+            headers.insert("etag", format!("\"{version}\"").parse().expect("a version between quotes is a header value"));
+        }
+        let status = u16::try_from(status).expect("a status has three digits");
+        Answer { status, headers, body: result.to_string().into_bytes() }
     }
 
     /// The code of an error.

@@ -61,6 +61,17 @@ impl Caller {
         self.request(Method::DELETE, &path(id)).send().await
     }
 
+    /// Carries out a batch of these operations.
+    pub async fn batch(&self, operations: impl Serialize) -> Answer {
+        self.request(Method::POST, "/client-contact/batch").json(&serde_json::json!({"operations": operations})).send().await
+    }
+
+    /// Carries out an atomic batch of these operations.
+    pub async fn batch_atomic(&self, operations: impl Serialize) -> Answer {
+        let batch = serde_json::json!({"operations": operations, "atomic": true});
+        self.request(Method::POST, "/client-contact/batch").json(&batch).send().await
+    }
+
     /// Lists contacts. Characters that a URL cannot have are percent-encoded.
     pub async fn list(&self, query: impl AsRef<str>) -> Answer {
         self.request(Method::GET, &format!("/client-contact?{}", query.as_ref())).send().await
