@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::contact::Contact;
 
 /// The code that goes with each kind of refusal, by its status.
-const CODES: [(u16, &str); 16] = [
+const CODES: [(u16, &str); 18] = [
     (400, "invalid_parameter"),
     (400, "invalid_field"),
     (400, "malformed_json"),
