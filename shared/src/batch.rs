@@ -247,7 +247,10 @@ impl Batch {
             }));
         }
         if errors.iter().any(Result::is_err) {
-            return Ok(refused(errors.into_iter().map(Result::err)));
+            // Nothing will be done, but whoever corrects the batch learns of all that is wrong with it.
+            let others = writer.store.refusals(writer.meter, writer.caller, &operations).await.unwrap_or_default();
+            let mut others = others.into_iter();
+            return Ok(refused(errors.into_iter().map(|read| read.err().or_else(|| others.next().flatten()))));
         }
         let written = |contacts: Vec<Option<_>>, replayed| -> Vec<OperationResult> {
             kinds.iter().zip(contacts).map(|(&kind, contact)| Ok(Written { kind, contact, replayed })).collect()

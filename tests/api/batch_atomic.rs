@@ -85,6 +85,8 @@ async fn when_one_fails_nothing_is_changed_and_each_failure_is_told() {
         let refusals: Vec<String> = answer.results().iter().map(Answer::refusal).collect();
         assert_eq!(refusals, [NOT_APPLIED, refusal, NOT_APPLIED], "{failing}");
     }
+    let malformed_too = ann.batch_atomic([delete(&of_bob.id()), create(json!({})), good.clone()]).await;
+    assert_eq!(statuses(&malformed_too), [404, 400, 424]);
     let several = ann
         .batch_atomic([delete(&of_bob.id()), good, json!({"action": "delete", "_id": second.id(), "if_match": "\"9\""})])
         .await;

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
+mod batches;
 mod deadline;
 mod faults;
 mod faulty_proxy;

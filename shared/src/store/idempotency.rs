@@ -46,7 +46,7 @@ impl IdempotencyKey {
     /// # Errors
     ///
     /// [`Error::InvalidParameter`] when it is not 1 to 255 printable ASCII characters.
-    fn parse(text: &[u8]) -> Result<Self, Error> {
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
         let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
         match std::str::from_utf8(text) {
             Ok(key) if printable && (1..=255).contains(&key.len()) => Ok(Self(key.to_owned())),

@@ -3,7 +3,7 @@
 //!
 //! `CONTACTS_SEED=<seed>` replays one world, `CONTACTS_SEEDS=<number>` tries that many.
 
-mod dynamodb;
+pub(super) mod dynamodb;
 
 use std::env;
 use std::time::Duration;

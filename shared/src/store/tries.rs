@@ -114,6 +114,11 @@ impl Tries {
         self.last.unwrap_or(Timestamp::from_millis(0))
     }
 
+    /// Whether a try was made.
+    pub fn has_begun(&self) -> bool {
+        self.made > 0
+    }
+
     /// The stamp of the first try whose fate is open, if there is one.
     pub fn first_open(&self) -> Option<Timestamp> {
         self.open.map(|open| open.first)

@@ -13,6 +13,9 @@
 //! DynamoDB's own `ClientRequestToken` would not do: it is forgotten after ten minutes, and belongs to one unchanged request, while every try
 //! here has a stamp of its own.
 
+#[cfg(test)]
+mod simulation;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -128,7 +131,7 @@ impl<'a> Versioned<'a> {
 
     /// The keys of all that a try has to know. Nobody knows a new contact, unless a try may have made it.
     fn keys(&self) -> Vec<Item> {
-        let may_be_there = self.tries.first_open().is_some();
+        let may_be_there = self.tries.has_begun();
         let known = self.operations.iter().filter(|operation| may_be_there || !matches!(operation, Operation::Create(_)));
         let keys = known.map(|operation| item::key(&self.caller.tenant, operation.id()));
         keys.chain(self.once.map(|once| once.record_key(&self.caller.tenant))).collect()
@@ -148,6 +151,9 @@ impl<'a> Versioned<'a> {
                 Ok(Known::Nothing) => {}
             }
         }
+        if let Some(stamp) = self.stamp_of_applied_try(&items) {
+            return Some(Step::Answer(self.done(stamp)));
+        }
         if let Some(first) = self.tries.first_open()
             && let Some(step) = self.fate_of_open_tries(&items, first)
         {
@@ -156,26 +162,35 @@ impl<'a> Versioned<'a> {
         self.judge(&mut items)
     }
 
-    /// What comes next when the items tell what became of the tries whose answers were lost, the first of which was stamped `first`, or when nothing
-    /// can tell it any more.
+    /// The stamp of the try that was applied, if an item shows that one was. Even a refused one can have been: when its request arrived twice, and only
+    /// the second was answered.
+    fn stamp_of_applied_try(&self, items: &HashMap<String, Item>) -> Option<Timestamp> {
+        if !self.tries.has_begun() {
+            return None;
+        }
+        self.operations.iter().find_map(|operation| {
+            let item = items.get(&operation.id().to_string())?;
+            match operation {
+                // Nobody else makes a contact with this id.
+                Operation::Create(_) => {
+                    let created_at = item::moment(item, "createdAt").or_else(|| register::stamp_of(item, &self.id));
+                    Some(created_at.unwrap_or(self.tries.last_stamp()))
+                }
+                Operation::Update { .. } | Operation::Delete { .. } => register::stamp_of(item, &self.id),
+            }
+        })
+    }
+
+    /// What comes next when the items tell that the tries whose answers were lost, the first of which was stamped `first`, cannot be applied any
+    /// more, or when nothing can tell it.
     fn fate_of_open_tries(&mut self, items: &HashMap<String, Item>, first: Timestamp) -> Option<Step<Answered>> {
         let (mut has_moved, mut is_over) = (false, false);
         for (operation, read) in self.operations.iter().zip(&self.read) {
+            let Some(read) = read else { continue };
             let item = items.get(&operation.id().to_string());
-            match (read, item) {
-                (None, None) => {}
-                (None, Some(item)) => {
-                    let created_at = item::moment(item, "createdAt").or_else(|| register::stamp_of(item, &self.id));
-                    return Some(Step::Answer(self.done(created_at.unwrap_or(first))));
-                }
-                (Some(_), Some(item)) if register::position(item, &self.id).is_some() => {
-                    return Some(Step::Answer(self.done(register::stamp_of(item, &self.id).unwrap_or(first))));
-                }
-                (Some(read), item) if item.and_then(|item| item::digits(item, "__v")) != Some(read.contact.version) => {
-                    has_moved = true;
-                    is_over |= item.is_some_and(|item| register::reaches_back_to(item, first));
-                }
-                (Some(_), _) => {}
+            if item.and_then(|item| item::digits(item, "__v")) != Some(read.contact.version) {
+                has_moved = true;
+                is_over |= item.is_some_and(|item| register::reaches_back_to(item, first));
             }
         }
         // Since then there is time enough for the record of a try that was applied to be read.
@@ -273,6 +288,15 @@ impl<'a> Versioned<'a> {
             });
         }
         Ok(Request { stamp, writes })
+    }
+
+    /// The put of the record of the key, in the try with this stamp, if the write is to happen once.
+    fn record(&self, table: &str, stamp: Timestamp) -> Result<Option<Put>, Error> {
+        let Some(once) = self.once else { return Ok(None) };
+        let first = self.operations.first().map_or(ObjectId::from_bytes([0; 12]), Operation::id);
+        let is_new = |operation: &&Operation| matches!(operation, Operation::Create(_));
+        let created = self.operations.iter().filter(is_new).map(Operation::id).collect();
+        once.put(&self.caller.tenant, table, first, created, stamp, &self.id).map(Some)
     }
 
     /// What comes after a try with this outcome.
@@ -390,6 +414,24 @@ impl Store {
         }
     }
 
+    /// Why each of `operations` cannot be done to the contacts as they are, if it cannot. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TransactionTooLarge`], [`Error::Unavailable`] and [`Error::Internal`].
+    pub async fn refusals(&self, meter: &Meter, caller: &Caller, operations: &[Operation]) -> Result<Vec<Option<Error>>, Error> {
+        let mut write = Versioned::new(caller, operations, None, WriteId::generate());
+        let items = match write.keys() {
+            keys if keys.is_empty() => Vec::new(),
+            keys => self.get_by_keys(meter, keys, true).await?,
+        };
+        match write.decide(items, (self.clock)()) {
+            Some(Step::Answer(Ok(Answered::Refused(errors)))) => Ok(errors),
+            Some(Step::Answer(Err(error))) => Err(error),
+            Some(Step::Answer(Ok(_)) | Step::TryAgain(_)) | None => Ok(operations.iter().map(|_| None).collect()),
+        }
+    }
+
     async fn send_versioned(&self, meter: &Meter, write: &Versioned<'_>, request: Request, time: Duration) -> Outcome {
         let Request { stamp, mut writes } = request;
         if let (1, None) = (writes.len(), write.once) {
@@ -413,14 +455,9 @@ impl Store {
         stamp: Timestamp,
         writes: Vec<ItemWrite>,
     ) -> Result<Vec<TransactWriteItem>, Error> {
-        let tenant = &write.caller.tenant;
         let mut items = Vec::with_capacity(writes.len() + 1);
-        if let Some(once) = write.once {
-            let first = write.operations.first().map_or(ObjectId::from_bytes([0; 12]), Operation::id);
-            let is_new = |operation: &&Operation| matches!(operation, Operation::Create(_));
-            let created = write.operations.iter().filter(is_new).map(Operation::id).collect();
-            items.push(put(once.put(tenant, &self.table, first, created, stamp, &write.id)?));
-        }
+        items.extend(write.record(&self.table, stamp)?.map(put));
+        let tenant = &write.caller.tenant;
         for write in writes {
             items.push(match write {
                 ItemWrite::Put(item) => put(put_new_contact(&self.table, item)?),
