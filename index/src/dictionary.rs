@@ -33,6 +33,17 @@ pub(crate) struct Dictionary {
     unused: usize,
 }
 
+/// A contact that gets a word, or loses it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WordChange {
+    pub hash: u32,
+    /// Where the word is among the words of all changes.
+    pub start: u32,
+    pub len: u32,
+    pub slot: u32,
+    pub is_new: bool,
+}
+
 /// The words that hold a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
@@ -42,52 +53,57 @@ pub(crate) struct Found {
 }
 
 impl Dictionary {
-    /// Reads what is near a word, as [`Hashed::read_ahead`] does.
-    pub fn read_ahead(&self, hash: u32) -> u32 {
-        self.numbers.read_ahead(hash)
-    }
-
-    /// Adds a contact to a word, which has this hash.
-    pub fn insert(&mut self, hash: u32, word: &[u8], slot: u32) {
-        let number = self.number(hash, word).unwrap_or_else(|| {
-            let number = self.starts.len() as u32;
-            let start = u32::try_from(self.text.len()).expect("the words of a tenant take less than 4 GB");
-            push(&mut self.starts, start);
-            push(&mut self.postings, Postings::default());
-            if self.text.capacity() - self.text.len() < word.len() + 1 {
-                self.text.reserve_exact(64 + word.len() + self.text.len() / 8);
+    /// Makes all these changes, of which the words are in `bytes`.
+    pub fn change(&mut self, changes: &mut [WordChange], bytes: &[u8]) {
+        changes.sort_unstable_by_key(|change| (self.numbers.place(change.hash), change.is_new));
+        let mut last: Option<(&[u8], u32)> = None;
+        for change in changes {
+            let word = &bytes[change.start as usize..][..change.len as usize];
+            let number = match last {
+                Some((same, number)) if same == word => number,
+                _ => match self.number(change.hash, word) {
+                    Some(number) => number,
+                    None if change.is_new => self.add(change.hash, word),
+                    None => {
+                        debug_assert!(false, "a contact is removed from words that it has");
+                        continue;
+                    }
+                },
+            };
+            last = Some((word, number));
+            let postings = &mut self.postings[number as usize];
+            let (len, before) = (postings.len(), postings.memory_bytes());
+            if change.is_new {
+                postings.insert(change.slot);
+            } else {
+                postings.remove(change.slot);
             }
-            self.text.extend_from_slice(word);
-            self.text.push(END);
-            self.unused += word.len() + 1;
-            self.numbers.insert(hash, number);
-            number
-        });
-        let postings = &mut self.postings[number as usize];
-        if postings.len() == 0 {
-            self.unused -= word.len() + 1;
-        }
-        let before = postings.memory_bytes();
-        postings.insert(slot);
-        self.posting_bytes = self.posting_bytes + postings.memory_bytes() - before;
-    }
-
-    /// Removes a contact from a word, which has this hash.
-    pub fn remove(&mut self, hash: u32, word: &[u8], slot: u32) {
-        let Some(number) = self.number(hash, word) else {
-            debug_assert!(false, "a contact is removed from words that it has");
-            return;
-        };
-        let postings = &mut self.postings[number as usize];
-        let before = postings.memory_bytes();
-        postings.remove(slot);
-        self.posting_bytes = self.posting_bytes + postings.memory_bytes() - before;
-        if postings.len() == 0 {
-            self.unused += word.len() + 1;
-            if self.unused > UNUSED + self.text.len() / 4 {
-                self.drop_unused();
+            self.posting_bytes = self.posting_bytes + postings.memory_bytes() - before;
+            match (len, postings.len()) {
+                (0, 1..) => self.unused -= word.len() + 1,
+                (1.., 0) => self.unused += word.len() + 1,
+                _ => {}
             }
         }
+        if self.unused > UNUSED + self.text.len() / 4 {
+            self.drop_unused();
+        }
+    }
+
+    /// Adds a word that is not there, and returns its number.
+    fn add(&mut self, hash: u32, word: &[u8]) -> u32 {
+        let number = self.starts.len() as u32;
+        let start = u32::try_from(self.text.len()).expect("the words of a tenant take less than 4 GB");
+        push(&mut self.starts, start);
+        push(&mut self.postings, Postings::default());
+        if self.text.capacity() - self.text.len() < word.len() + 1 {
+            self.text.reserve_exact(64 + word.len() + self.text.len() / 32);
+        }
+        self.text.extend_from_slice(word);
+        self.text.push(END);
+        self.unused += word.len() + 1;
+        self.numbers.insert(hash, number);
+        number
     }
 
     /// The words that hold this part, which has no space.
@@ -207,16 +223,28 @@ mod tests {
         fn contacts_are_found_by_parts_of_their_words(
             changes in prop::collection::vec((word(), 0..40_u32, prop::bool::weighted(0.6)), 0..300),
             parts in prop::collection::vec(word(), 1..8),
+            together in 1..20_usize,
         ) {
             let (mut dictionary, mut model) = (Dictionary::default(), BTreeMap::<String, BTreeSet<u32>>::new());
-            for (word, slot, insert) in changes {
-                let slots = model.entry(word.clone()).or_default();
-                if insert {
-                    slots.insert(slot);
-                    dictionary.insert(hash(&word), word.as_bytes(), slot);
-                } else if slots.remove(&slot) {
-                    dictionary.remove(hash(&word), word.as_bytes(), slot);
+            for changes in changes.chunks(together) {
+                let (mut bytes, mut made) = (Vec::new(), Vec::new());
+                for (word, slot, is_new) in changes {
+                    let slots = model.entry(word.clone()).or_default();
+                    let is_change = if *is_new { slots.insert(*slot) } else { slots.remove(slot) };
+                    // What came goes again with other changes.
+                    let is_first = made.iter().all(|made: &WordChange| {
+                        made.slot != *slot || bytes[made.start as usize..][..made.len as usize] != *word.as_bytes()
+                    });
+                    if !is_first {
+                        dictionary.change(&mut std::mem::take(&mut made), &bytes);
+                    }
+                    if is_change {
+                        let (start, len) = (bytes.len() as u32, word.len() as u32);
+                        made.push(WordChange { hash: hash(word), start, len, slot: *slot, is_new: *is_new });
+                        bytes.extend_from_slice(word.as_bytes());
+                    }
                 }
+                dictionary.change(&mut made, &bytes);
             }
             for part in parts {
                 let holding = model.iter().filter(|(word, _)| word.contains(&part)).map(|(_, slots)| slots);

@@ -30,6 +30,14 @@ pub(crate) struct Hashed {
     group_bytes: usize,
 }
 
+/// A number that comes under a hash, or goes from there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HashChange {
+    pub hash: u32,
+    pub number: u32,
+    pub is_new: bool,
+}
+
 /// Hashes, ascending and distinct, each with its only number, or with [`GROUP`] and the number of its group.
 #[derive(Clone, Debug, Default)]
 struct Bucket(Vec<(u32, u32)>);
@@ -110,11 +118,21 @@ impl Hashed {
         }
     }
 
-    /// Reads what is near a hash, so that memory delivers it while others are read as well. At a million contacts every look at a hash
-    /// waits for memory; those that do not depend on each other need not wait for each other.
-    pub fn read_ahead(&self, hash: u32) -> u32 {
-        let bucket = &self.buckets[self.bucket(hash)];
-        bucket.0.get(bucket.guess(hash)).map_or(0, |(hash, number)| hash ^ number)
+    /// Makes all these changes, one bucket after another. What goes, goes before the same comes.
+    pub fn change(&mut self, changes: &mut [HashChange]) {
+        changes.sort_unstable_by_key(|change| (self.place(change.hash), change.is_new));
+        for change in changes {
+            if change.is_new {
+                self.insert(change.hash, change.number);
+            } else {
+                self.remove(change.hash, change.number);
+            }
+        }
+    }
+
+    /// What sorts hashes in the order in which they lie here.
+    pub const fn place(&self, hash: u32) -> u64 {
+        (self.bucket(hash) as u64) << 32 | hash as u64
     }
 
     /// Adds a number under a hash.

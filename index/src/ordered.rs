@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use crate::hashed::push;
 use crate::records::Records;
 
 /// How many contacts a chunk holds at most.
@@ -88,9 +89,16 @@ impl Chunk {
 
     fn count(&mut self, class_of: &impl Fn(u32) -> u32) {
         self.counts.clear();
+        // Nearly all contacts have one of a few classes.
+        let mut few = [0; 64];
         for at in 0..self.slots.len() {
-            self.add(class_of(self.slots[at]));
+            let class = class_of(self.slots[at]);
+            match few.get_mut(class as usize) {
+                Some(count) => *count += 1,
+                None => self.add(class),
+            }
         }
+        self.counts.extend((0..).zip(few).filter(|(_, count)| *count > 0));
         self.counts.shrink_to_fit();
     }
 
@@ -117,6 +125,50 @@ impl Chunk {
         if self.counts[at].1 == 0 {
             self.counts.swap_remove(at);
         }
+    }
+
+    /// Adds contacts with ascending keys.
+    fn add_all<K: Ord>(
+        &mut self,
+        new: &[u32],
+        chunk_len: usize,
+        key_of: &impl Fn(u32) -> K,
+        class_of: &impl Fn(u32) -> u32,
+    ) {
+        new.iter().for_each(|&slot| self.add(class_of(slot)));
+        let former = self.slots.len();
+        if self.slots.capacity() - former < new.len() {
+            self.slots.reserve_exact(new.len() + chunk_len / 16);
+        }
+        self.slots.resize(former + new.len(), 0);
+        // From the end: what comes after a new contact moves, then it has its place.
+        let mut end = former;
+        for (left, &slot) in new.iter().enumerate().rev() {
+            let key = key_of(slot);
+            let at = self.slots[..end].partition_point(|&other| key_of(other) < key);
+            self.slots.copy_within(at..end, at + left + 1);
+            self.slots[at + left] = slot;
+            end = at;
+        }
+    }
+
+    /// Removes contacts with ascending keys.
+    fn take_all<K: Ord>(&mut self, gone: &[u32], key_of: &impl Fn(u32) -> K, class_of: &impl Fn(u32) -> u32) {
+        let (mut kept, mut from) = (0, 0);
+        for &slot in gone {
+            let key = key_of(slot);
+            let at = from + self.slots[from..].partition_point(|&other| key_of(other) < key);
+            if self.slots.get(at) != Some(&slot) {
+                debug_assert!(false, "a contact is where its values say");
+                continue;
+            }
+            self.take(class_of(slot));
+            self.slots.copy_within(from..at, kept);
+            kept += at - from;
+            from = at + 1;
+        }
+        self.slots.copy_within(from.., kept);
+        self.slots.truncate(kept + self.slots.len() - from);
     }
 
     fn visible(&self, visibility: &Visibility) -> usize {
@@ -274,76 +326,123 @@ impl Ordered {
         self.chunks.iter().rev().flat_map(|chunk| chunk.slots.iter().rev()).copied()
     }
 
-    /// Adds a contact before the first one that `is_before` does not hold of.
-    pub fn insert(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, class_of: impl Fn(u32) -> u32) {
-        if self.chunks.is_empty() {
-            self.chunks.push(Chunk::new(vec![slot], &class_of));
-            return;
-        }
-        // Between two chunks it belongs to the end of the former.
-        let at = self.partition_point(is_before);
-        let (mut number, mut index) = match at.index {
-            0 if at.chunk > 0 => (at.chunk - 1, self.chunks[at.chunk - 1].slots.len()),
-            index => (at.chunk, index),
+    /// The contacts with these ascending keys, each with the number of its chunk.
+    pub fn find_all<K: Ord>(&self, keys: impl Iterator<Item = K>, key_of: impl Fn(u32) -> K) -> Vec<Option<(usize, u32)>> {
+        let mut number = 0;
+        let find = |key: K| {
+            number = self.chunk_of(&key, number, &key_of);
+            let slots = &self.chunks.get(number)?.slots;
+            let at = slots.binary_search_by(|&slot| key_of(slot).cmp(&key)).ok()?;
+            Some((number, slots[at]))
         };
-
-        if self.chunks[number].slots.len() == self.chunk_len {
-            // What comes in ascending order, such as new ids and times, fills its chunks instead of leaving halves behind.
-            if number + 1 == self.chunks.len() && index == self.chunk_len {
-                self.add_chunk(number + 1, Chunk::new(vec![slot], &class_of));
-                return;
-            }
-            let half = self.chunk_len / 2;
-            let upper = Chunk::new(self.chunks[number].slots[half..].to_vec(), &class_of);
-            let lower = &mut self.chunks[number];
-            lower.slots.truncate(half);
-            lower.slots.shrink_to(half);
-            lower.count(&class_of);
-            self.add_chunk(number + 1, upper);
-            if index > half {
-                (number, index) = (number + 1, index - half);
-            }
-        }
-
-        let chunk = &mut self.chunks[number];
-        if chunk.slots.len() == chunk.slots.capacity() {
-            chunk.slots.reserve_exact(1 + self.chunk_len / 16);
-        }
-        chunk.slots.insert(index, slot);
-        chunk.add(class_of(slot));
+        keys.map(find).collect()
     }
 
-    /// Removes a contact, before which are those that `is_before` holds of. Its class is still the one it was added with.
-    pub fn remove(&mut self, slot: u32, is_before: impl Fn(u32) -> bool, class_of: impl Fn(u32) -> u32) {
-        let at = self.partition_point(is_before);
-        if self.get(at) != Some(slot) {
-            debug_assert!(false, "a contact is where its values say");
-            return;
+    /// Adds contacts with ascending keys.
+    pub fn insert_all<K: Ord>(&mut self, new: &[u32], key_of: impl Fn(u32) -> K, class_of: impl Fn(u32) -> u32) {
+        if self.chunks.is_empty() && !new.is_empty() {
+            self.chunks.push(Chunk { slots: Vec::new(), counts: Vec::new() });
         }
-        let reserve = 1 + self.chunk_len / 16;
-        let chunk = &mut self.chunks[at.chunk];
-        chunk.slots.remove(at.index);
-        chunk.take(class_of(slot));
-        if chunk.slots.capacity() > chunk.slots.len() + 2 * reserve {
-            chunk.slots.shrink_to(chunk.slots.len() + reserve);
+        // From the end, so that chunks which are cut do not move those that are still to come.
+        for (number, new) in self.by_chunk(new, &key_of).into_iter().rev() {
+            let is_last = number + 1 == self.chunks.len();
+            let chunk = &mut self.chunks[number];
+            let is_append = chunk.slots.last().is_none_or(|&last| key_of(last) < key_of(new[0]));
+            if is_append && is_last {
+                // What comes in ascending order, such as new ids and times, fills its chunks.
+                let room = self.chunk_len.saturating_sub(chunk.slots.len()).min(new.len());
+                chunk.add_all(&new[..room], self.chunk_len, &key_of, &class_of);
+                for slots in new[room..].chunks(self.chunk_len) {
+                    push(&mut self.chunks, Chunk::new(slots.to_vec(), &class_of));
+                }
+                continue;
+            }
+            chunk.add_all(new, self.chunk_len, &key_of, &class_of);
+            if chunk.slots.len() > self.chunk_len {
+                // A quarter stays free, or else the next insertions would cut them again.
+                let parts = chunk.slots.len().div_ceil((self.chunk_len * 3 / 4).max(1));
+                let slots = std::mem::take(&mut chunk.slots);
+                let parts = slots.chunks(slots.len().div_ceil(parts)).map(|slots| Chunk::new(slots.to_vec(), &class_of));
+                if self.chunks.capacity() - self.chunks.len() < parts.len() {
+                    self.chunks.reserve_exact(parts.len() + self.chunks.len() / 32);
+                }
+                self.chunks.splice(number..=number, parts);
+            }
         }
-        if chunk.slots.is_empty() {
-            self.chunks.remove(at.chunk);
-        } else if chunk.slots.len() < self.chunk_len / 4 {
-            self.join(at.chunk, &class_of);
+    }
+
+    /// Removes contacts with ascending keys. Their classes are still those they were added with.
+    pub fn remove_all<K: Ord>(&mut self, gone: &[u32], key_of: impl Fn(u32) -> K, class_of: impl Fn(u32) -> u32) {
+        for (number, gone) in self.by_chunk(gone, &key_of).into_iter().rev() {
+            let chunk = &mut self.chunks[number];
+            chunk.take_all(gone, &key_of, &class_of);
+            let reserve = 1 + self.chunk_len / 16;
+            if chunk.slots.capacity() > chunk.slots.len() + 2 * reserve {
+                chunk.slots.shrink_to(chunk.slots.len() + reserve);
+            }
+            if chunk.slots.is_empty() {
+                self.chunks.remove(number);
+            } else if chunk.slots.len() < self.chunk_len / 4 {
+                self.join(number, &class_of);
+            }
         }
+    }
+
+    /// Counts a contact of a chunk under another class than before.
+    pub fn recount(&mut self, number: usize, before: u32, after: u32) {
+        self.chunks[number].take(before);
+        self.chunks[number].add(after);
+    }
+
+    /// Gives back what was reserved for more contacts.
+    pub fn shrink_to_fit(&mut self) {
+        self.chunks.iter_mut().for_each(|chunk| chunk.slots.shrink_to_fit());
+        self.chunks.shrink_to_fit();
+    }
+
+    /// Contacts with ascending keys, by the chunk that each is in, or belongs to.
+    fn by_chunk<'s, K: Ord>(&self, slots: &'s [u32], key_of: &impl Fn(u32) -> K) -> Vec<(usize, &'s [u32])> {
+        let (mut number, mut rest, mut groups) = (0, slots, Vec::new());
+        while let Some(&first) = rest.first() {
+            number = self.chunk_of(&key_of(first), number, key_of);
+            let len = match self.chunks.get(number + 1) {
+                Some(next) => {
+                    let bound = key_of(next.slots[0]);
+                    1 + rest[1..].iter().take_while(|&&slot| key_of(slot) < bound).count()
+                }
+                None => rest.len(),
+            };
+            let (group, others) = rest.split_at(len);
+            groups.push((number, group));
+            rest = others;
+        }
+        groups
+    }
+
+    /// The last chunk that starts with this key or a lesser one, if not a former one then from this one on; else the first.
+    fn chunk_of<K: Ord>(&self, key: &K, from: usize, key_of: &impl Fn(u32) -> K) -> usize {
+        let starts = |number: usize| self.chunks.get(number).and_then(|chunk| chunk.slots.first()).map(|&slot| key_of(slot));
+        let is_before = |number: usize| starts(number).is_some_and(|start| start <= *key);
+        // It is either close or far away: look further and further, then between the last two looks.
+        let mut step = 1;
+        while is_before(from + step) {
+            step *= 2;
+        }
+        let (mut low, mut high) = (from + step / 2, from + step);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         self.chunks.capacity() * size_of::<Chunk>() + self.chunks.iter().map(Chunk::memory_bytes).sum::<usize>()
-    }
-
-    fn add_chunk(&mut self, number: usize, chunk: Chunk) {
-        if self.chunks.len() == self.chunks.capacity() {
-            self.chunks.reserve_exact(1 + self.chunks.len() / 8);
-        }
-        self.chunks.insert(number, chunk);
     }
 
     /// Joins a small chunk with a neighbour when the two leave room in one.
@@ -363,6 +462,8 @@ impl Ordered {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -378,21 +479,26 @@ mod tests {
             changes in prop::collection::vec((0..200_u32, prop::bool::weighted(0.6)), 0..600),
             chunk_len in 4..20_usize,
             start in 0..150_u32,
+            together in 1..100_usize,
         ) {
             let mut expected: Vec<u32> = (0..start).collect();
             let mut ordered = Ordered::from_sorted(&expected, chunk_len, class_of);
-            for (slot, insert) in changes {
-                match (expected.binary_search(&slot), insert) {
-                    (Err(at), true) => {
-                        expected.insert(at, slot);
-                        ordered.insert(slot, |other| other < slot, class_of);
-                    }
-                    (Ok(at), false) => {
-                        expected.remove(at);
-                        ordered.remove(slot, |other| other < slot, class_of);
-                    }
-                    _ => {}
-                }
+            for changes in changes.chunks(together) {
+                let all = |insert| -> BTreeSet<u32> {
+                    let changes = changes.iter().filter(|change| change.1 == insert && expected.contains(&change.0) != insert);
+                    changes.map(|change| change.0).collect()
+                };
+                let (gone, new) = (all(false), all(true));
+                ordered.remove_all(&Vec::from_iter(gone.clone()), |slot| slot, class_of);
+                ordered.insert_all(&Vec::from_iter(new.clone()), |slot| slot, class_of);
+                expected.retain(|slot| !gone.contains(slot));
+                expected.extend(new);
+                expected.sort_unstable();
+            }
+            let found = ordered.find_all(0..200, |slot| slot);
+            for (slot, found) in (0..).zip(found) {
+                prop_assert_eq!(found.map(|(_, slot)| slot), expected.contains(&slot).then_some(slot));
+                prop_assert!(found.is_none_or(|(chunk, slot)| ordered.chunks[chunk].slots.contains(&slot)));
             }
 
             prop_assert_eq!(ordered.iter_from(ordered.start()).collect::<Vec<_>>(), &expected[..]);
@@ -430,10 +536,12 @@ mod tests {
         let mut ordered = Ordered::from_sorted(&[], 16, class_of);
 
         for slot in 0..1_600 {
-            ordered.insert(slot, |other| other < slot, class_of);
+            ordered.insert_all(&[slot], |slot| slot, class_of);
         }
-
         assert_eq!(ordered.chunks.len(), 100);
+
+        ordered.insert_all(&Vec::from_iter(1_600..3_200), |slot| slot, class_of);
+        assert_eq!(ordered.chunks.len(), 200);
     }
 
     #[test]
@@ -442,8 +550,8 @@ mod tests {
         let mut most = 0;
 
         for round in 0..20_000 {
-            ordered.remove(round, |other| other < round, class_of);
-            ordered.insert(round + 1_000, |other| other < round + 1_000, class_of);
+            ordered.remove_all(&[round], |slot| slot, class_of);
+            ordered.insert_all(&[round + 1_000], |slot| slot, class_of);
             most = if round < 5_000 { most.max(ordered.memory_bytes()) } else { most };
         }
 

@@ -12,9 +12,9 @@ pub(super) use bulk::{Columns, RecordWriter};
 use crate::blocks::Blocks;
 use crate::entry::{EntryFields, IndexEntry, TextField};
 use crate::hashed::push;
-use crate::namespaces::{NamespaceLists, class, map_bytes, of_class};
+use crate::namespaces::{NamespaceLists, map_bytes, of_class};
 use crate::object_id::ObjectId;
-use crate::query::SortField;
+use crate::query::{SortField, SortKey};
 use crate::text::Text;
 
 /// The class of a free slot.
@@ -50,6 +50,45 @@ impl Column {
     }
 }
 
+/// In what one state of a contact differs from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// A bit for each column.
+    texts: Present,
+    class: bool,
+    disabled: bool,
+    created_at: bool,
+    updated_at: bool,
+}
+
+impl Difference {
+    /// A difference in everything.
+    pub const ALL: Self = Self { texts: Present::MAX, class: true, disabled: true, created_at: true, updated_at: true };
+
+    /// Whether one of these texts is different.
+    pub fn has_one_of(self, columns: &[Column]) -> bool {
+        columns.iter().any(|column| self.texts >> column.number() & 1 == 1)
+    }
+
+    /// Whether a contact may be found by other words or keys.
+    pub const fn is_of_terms(self) -> bool {
+        self.texts != 0
+    }
+
+    /// Whether a contact has to leave an order by these keys before it changes.
+    pub fn moves(self, keys: &[SortKey]) -> bool {
+        let differs = |field| match field {
+            SortField::Id => false,
+            SortField::Name => self.has_one_of(&[Column::Name]),
+            SortField::Text(field) => self.has_one_of(&[Column::Field(field)]),
+            SortField::Disabled => self.disabled,
+            SortField::CreatedAt => self.created_at,
+            SortField::UpdatedAt => self.updated_at,
+        };
+        self.class || keys.iter().any(|key| differs(key.field))
+    }
+}
+
 /// Which texts a record has.
 type Present = u16;
 
@@ -78,6 +117,20 @@ impl<'a> Record<'a> {
         let (present, mut rest) = self.parts();
         let columns = Column::ALL.into_iter().filter(move |column| present >> column.number() & 1 == 1);
         columns.map(move |column| (column, Text::read(&mut rest)))
+    }
+
+    /// A bit for each text that is not the same in another record.
+    fn different_texts(self, other: Record<'_>) -> Present {
+        let ((here, mut these), (there, mut those)) = (self.parts(), other.parts());
+        let mut different = here ^ there;
+        for bit in (0..Column::ALL.len()).map(|number| 1 << number) {
+            let one = (here & bit != 0).then(|| Text::read(&mut these).text);
+            let other = (there & bit != 0).then(|| Text::read(&mut those).text);
+            if one != other {
+                different |= bit;
+            }
+        }
+        different
     }
 
     fn parts(self) -> (Present, &'a [u8]) {
@@ -227,35 +280,31 @@ impl Records {
         Record(&self.prepared)
     }
 
-    /// Whether the contact has other texts than the prepared ones.
-    pub fn texts_differ(&self, slot: u32) -> bool {
-        self.record(slot).0 != self.prepared
-    }
-
-    /// Whether the contact has another value of this field than those, of which the texts are prepared.
-    pub fn differs(&self, slot: u32, entry: &IndexEntry, fields: &EntryFields, field: SortField) -> bool {
-        let texts_differ = |column| {
-            let (text, prepared) = (self.text(slot, column), self.prepared().text(column));
-            text.map(|text| text.text) != prepared.map(|text| text.text)
-        };
-        match field {
-            SortField::Id => false,
-            SortField::Name => texts_differ(Column::Name),
-            SortField::Text(field) => texts_differ(Column::Field(field)),
-            SortField::Disabled => self.disabled(slot) != fields.disabled,
-            SortField::CreatedAt => self.created_at(slot) != fields.created_at.millis(),
-            SortField::UpdatedAt => self.updated_at(slot) != entry.updated_at.millis(),
+    /// In what a contact differs from those values, of which the texts are prepared.
+    pub fn difference(&self, slot: u32, entry: &IndexEntry, fields: &EntryFields, class: u32) -> Difference {
+        let (now, then) = (self.record(slot), self.prepared());
+        let texts = if now.0 == then.0 { 0 } else { now.different_texts(then) };
+        Difference {
+            texts,
+            class: class != self.class(slot),
+            disabled: self.disabled(slot) != fields.disabled,
+            created_at: self.created_at(slot) != fields.created_at.millis(),
+            updated_at: self.updated_at(slot) != entry.updated_at.millis(),
         }
     }
 
-    /// The class of a contact with these fields, which one more contact has from now on.
-    pub fn add_to_class(&mut self, fields: &EntryFields) -> u32 {
-        class(self.lists.add(&fields.company_namespace), fields.disabled)
+    /// The number of these fields' namespace list, which one more contact has from now on.
+    pub fn add_to_lists(&mut self, fields: &EntryFields) -> u32 {
+        self.lists.add(&fields.company_namespace)
     }
 
-    /// Adds a contact, whose texts are prepared.
-    pub fn insert(&mut self, entry: &IndexEntry, fields: &EntryFields) -> u32 {
-        let class = self.add_to_class(fields);
+    /// Reads a little of a contact, so that memory delivers it while others are read as well.
+    pub fn read_ahead(&self, slot: u32) -> u8 {
+        self.record(slot).0.last().copied().unwrap_or_default()
+    }
+
+    /// Adds a contact, whose texts are prepared, with a class to whose list it was added.
+    pub fn insert(&mut self, entry: &IndexEntry, fields: &EntryFields, class: u32) -> u32 {
         let slot = self.free.pop().unwrap_or(self.ids.len() as u32);
         // Marks of other tables need the highest bit.
         assert!(slot < 1 << 31, "memory ends before slot numbers");
@@ -279,7 +328,7 @@ impl Records {
         slot
     }
 
-    /// Gives a contact other values, the prepared texts, and a class that was added for it.
+    /// Gives a contact other values, the prepared texts, and a class to whose list it was added.
     pub fn update(&mut self, slot: u32, entry: &IndexEntry, fields: &EntryFields, class: u32) {
         let at = slot as usize;
         self.versions.set(slot, entry.version);
@@ -287,7 +336,7 @@ impl Records {
         self.created_at[at] = fields.created_at.millis();
         self.lists.remove(of_class(self.classes[at]).0);
         self.classes[at] = class;
-        if self.texts_differ(slot) {
+        if self.texts.get(slot) != self.prepared {
             self.texts.set(slot, &self.prepared);
         }
     }

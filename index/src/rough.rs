@@ -20,6 +20,8 @@ pub(super) struct RoughOrder {
     parts: Vec<Part>,
     /// About how many contacts a part has. One with twice as many is cut before it is sorted.
     part_len: usize,
+    /// The stream of a contact that comes or goes, kept for its memory.
+    scratch: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,7 @@ impl RoughOrder {
     /// The order of these contacts.
     pub fn new(stream: &Stream<'_>, slots: Vec<u32>, part_len: usize) -> Self {
         let whole = Part::new(stream, Vec::new(), Box::default(), 0);
-        let mut order = Self { parts: vec![whole], part_len };
+        let mut order = Self { parts: vec![whole], part_len, scratch: Vec::new() };
         let parts = order.cut(stream, slots, Box::default(), 0);
         if !parts.is_empty() {
             order.parts = parts;
@@ -82,7 +84,7 @@ impl RoughOrder {
     }
 
     /// Adds a contact.
-    pub fn insert(&mut self, stream: &Stream<'_>, slot: u32, class: u32) {
+    pub fn insert(&mut self, stream: &Stream<'_>, slot: u32) {
         let at = self.part_of(stream, slot);
         let part = &mut self.parts[at];
         let slots = &mut part.chunk.slots;
@@ -90,14 +92,14 @@ impl RoughOrder {
             slots.reserve_exact(1 + slots.len() / 16);
         }
         slots.push(slot);
-        part.chunk.add(class);
+        part.chunk.add(stream.records.class(slot));
         part.is_sorted = part.chunk.slots.len() < 2;
         // Its neighbours may have more in common with each other than with it.
         part.shared = 0;
     }
 
     /// Removes a contact, of which everything is still as it was when it was added.
-    pub fn remove(&mut self, stream: &Stream<'_>, slot: u32, class: u32) {
+    pub fn remove(&mut self, stream: &Stream<'_>, slot: u32) {
         let at = self.part_of(stream, slot);
         let chunk = &mut self.parts[at].chunk;
         let Some(place) = chunk.slots.iter().position(|&other| other == slot) else {
@@ -105,7 +107,7 @@ impl RoughOrder {
             return;
         };
         chunk.slots.remove(place);
-        chunk.take(class);
+        chunk.take(stream.records.class(slot));
         if chunk.slots.capacity() > 64 + chunk.slots.len() * 5 / 4 {
             chunk.slots.shrink_to_fit();
         }
@@ -120,21 +122,21 @@ impl RoughOrder {
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         let part = |part: &Part| part.chunk.memory_bytes() + part.bound.len();
-        self.parts.capacity() * size_of::<Part>() + self.parts.iter().map(part).sum::<usize>()
+        self.scratch.capacity() + self.parts.capacity() * size_of::<Part>() + self.parts.iter().map(part).sum::<usize>()
     }
 
     /// The part that a contact is in, or belongs to.
-    fn part_of(&self, stream: &Stream<'_>, slot: u32) -> usize {
-        let mut bytes = Vec::new();
-        let word = stream.word(slot, 0, &mut bytes);
+    fn part_of(&mut self, stream: &Stream<'_>, slot: u32) -> usize {
+        let bytes = &mut self.scratch;
+        let word = stream.word(slot, 0, bytes);
         let start = self.parts.partition_point(|part| part.word < word);
         let end = start + self.parts[start..].partition_point(|part| part.word == word);
         let after = if start == end {
             end
         } else {
             bytes.clear();
-            stream.write(slot, usize::MAX, &mut bytes);
-            start + self.parts[start..end].partition_point(|part| *part.bound <= *bytes)
+            stream.write(slot, usize::MAX, bytes);
+            start + self.parts[start..end].partition_point(|part| *part.bound <= **bytes)
         };
         after.saturating_sub(1)
     }
@@ -162,28 +164,28 @@ impl RoughOrder {
         if slots.len() <= 2 * self.part_len {
             return vec![Part::new(stream, slots, bound, shared)];
         }
-        // Streams end with ids, so they differ somewhere.
-        let words = loop {
-            let words = stream.words(&slots, shared);
-            if words.iter().any(|word| *word != words[0]) {
-                break words;
+        let (splitters, numbers, lens) = loop {
+            let mut splitters = splitters(stream, &slots, shared, self.part_len);
+            let (mut numbers, mut lens) = places(stream, &slots, shared, &splitters);
+            if lens.contains(&slots.len()) {
+                let words = || slots.iter().map(|&slot| stream.word(slot, shared, &mut Vec::new()));
+                let greatest = words().max().unwrap_or_default();
+                if words().min() == Some(greatest) {
+                    // Streams end with ids, so they differ somewhere.
+                    shared += WORD;
+                    continue;
+                }
+                splitters = vec![greatest];
+                (numbers, lens) = places(stream, &slots, shared, &splitters);
             }
-            shared += WORD;
+            break (splitters, numbers, lens);
         };
         let mut common = Vec::new();
         stream.write(slots[0], shared, &mut common);
         common.truncate(shared);
 
-        let mut splitters = splitters(&words, self.part_len);
-        let mut lens = part_lens(&words, &splitters);
-        if lens.contains(&words.len()) {
-            splitters = words.iter().max().into_iter().copied().collect();
-            lens = part_lens(&words, &splitters);
-        }
         let mut members: Vec<Vec<u32>> = lens.into_iter().map(Vec::with_capacity).collect();
-        for (&word, &slot) in words.iter().zip(&slots) {
-            members[place(&splitters, word)].push(slot);
-        }
+        numbers.into_iter().zip(slots).for_each(|(number, slot)| members[usize::from(number)].push(slot));
         let mut lowest = Some(bound);
         let mut parts = Vec::with_capacity(members.len());
         for (number, slots) in members.into_iter().enumerate().filter(|(_, slots)| !slots.is_empty()) {
@@ -196,10 +198,12 @@ impl RoughOrder {
     }
 }
 
-/// Words between which parts of about `part_len` lie, ascending. A frequent word has a part of its own.
-fn splitters(words: &[u64], part_len: usize) -> Vec<u64> {
-    let parts = (words.len() / part_len).clamp(2, PARTS);
-    let mut sample: Vec<u64> = words.iter().copied().step_by((words.len() / (parts * SAMPLES)).max(1)).collect();
+/// Words between which parts of about `part_len` contacts lie, ascending. A frequent word has a part of its own.
+fn splitters(stream: &Stream<'_>, slots: &[u32], shared: usize, part_len: usize) -> Vec<u64> {
+    let parts = (slots.len() / part_len).clamp(2, PARTS);
+    let mut bytes = Vec::new();
+    let some = slots.iter().step_by((slots.len() / (parts * SAMPLES)).max(1));
+    let mut sample: Vec<u64> = some.map(|&slot| stream.word(slot, shared, &mut bytes)).collect();
     sample.sort_unstable();
     let mut splitters: Vec<u64> = Vec::with_capacity(parts);
     for number in 1..parts {
@@ -214,15 +218,17 @@ fn splitters(words: &[u64], part_len: usize) -> Vec<u64> {
     splitters
 }
 
-/// The part that a word belongs to.
-fn place(splitters: &[u64], word: u64) -> usize {
-    splitters.partition_point(|splitter| *splitter <= word)
-}
-
-fn part_lens(words: &[u64], splitters: &[u64]) -> Vec<usize> {
-    let mut lens = vec![0; splitters.len() + 1];
-    words.iter().for_each(|&word| lens[place(splitters, word)] += 1);
-    lens
+/// The part that each contact belongs to, and how many belong to each.
+fn places(stream: &Stream<'_>, slots: &[u32], shared: usize, splitters: &[u64]) -> (Vec<u16>, Vec<usize>) {
+    let (mut bytes, mut lens) = (Vec::new(), vec![0; splitters.len() + 1]);
+    let place = |&slot| {
+        let word = stream.word(slot, shared, &mut bytes);
+        let number = splitters.partition_point(|splitter| *splitter <= word);
+        lens[number] += 1;
+        number as u16
+    };
+    let numbers = slots.iter().map(place).collect();
+    (numbers, lens)
 }
 
 /// The least bytes that start with `common` and have this word after it. A stream that ends inside of the word counts as if zeros

@@ -1,11 +1,11 @@
 //! What a contact is found by: the words of its names, and the hashes of the keys that are looked up exactly.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::ops::Range;
 
 use crate::entry::TextField;
 use crate::keys::push_digits;
-use crate::records::{Column, Record};
+use crate::records::{Column, Difference, Record};
 use crate::text::Text;
 
 /// The kinds of terms.
@@ -30,7 +30,10 @@ pub(crate) struct KeyHasher(RandomState);
 impl KeyHasher {
     /// The hash of a key in the form of its kind.
     pub fn hash(&self, kind: Kind, key: &[u8]) -> u32 {
-        self.0.hash_one((kind, key)) as u32
+        let mut hasher = self.0.build_hasher();
+        hasher.write_u8(kind as u8);
+        hasher.write(key);
+        hasher.finish() as u32
     }
 }
 
@@ -65,10 +68,6 @@ impl Keys {
             Column::Field(_) => None,
         }
     }
-
-    const fn memory_bytes(&self) -> usize {
-        self.digits.capacity() + self.email.capacity()
-    }
 }
 
 /// Appends the form in which a phone number is compared.
@@ -89,16 +88,28 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Reads the terms of a contact, in place of those of another.
-    pub fn read(&mut self, record: Record<'_>, hasher: &KeyHasher) {
+    /// Forgets all terms.
+    pub fn clear(&mut self) {
         self.folded.clear();
         self.words.clear();
         self.keys.clear();
+    }
+
+    /// Reads the terms of a contact that a difference concerns, in place of those of another.
+    pub fn read(&mut self, record: Record<'_>, difference: Difference, hasher: &KeyHasher) {
+        const NAMES: [Column; 2] = [Column::Name, Column::Field(TextField::LocalName)];
+        const PHONES: [Column; 2] = [Column::Field(TextField::Phone1), Column::Field(TextField::Phone2)];
+        self.clear();
+        // Two names can share a word, and two phone numbers their digits.
+        let (names, phones) = (difference.has_one_of(&NAMES), difference.has_one_of(&PHONES));
         for (column, text) in record.texts() {
-            if has_words(column) {
+            if names && has_words(column) {
                 self.add_words(text);
             }
-            self.keys.extend(self.keying.hash(column, text.text, hasher));
+            let is_wanted = if PHONES.contains(&column) { phones } else { difference.has_one_of(&[column]) };
+            if is_wanted {
+                self.keys.extend(self.keying.hash(column, text.text, hasher));
+            }
         }
         let folded = &self.folded;
         let bytes = |(_, word): &(u32, Range<u32>)| &folded[word.start as usize..word.end as usize];
@@ -127,11 +138,6 @@ impl Terms {
         self.words.iter().map(|(hash, word)| (*hash, &self.folded[word.start as usize..word.end as usize]))
     }
 
-    /// The hashes of the distinct keys.
-    pub fn keys(&self) -> &[u32] {
-        &self.keys
-    }
-
     /// Calls `changed` with each word that is only here, and true, or only there, and false.
     pub fn compare_words(&self, there: &Self, changed: impl FnMut((u32, &[u8]), bool)) {
         compare(self.words(), there.words(), changed);
@@ -140,14 +146,6 @@ impl Terms {
     /// Calls `changed` with each key that is only here, and true, or only there, and false.
     pub fn compare_keys(&self, there: &Self, changed: impl FnMut(u32, bool)) {
         compare(self.keys.iter().copied(), there.keys.iter().copied(), changed);
-    }
-
-    /// Bytes on the heap.
-    pub const fn memory_bytes(&self) -> usize {
-        self.folded.capacity()
-            + self.words.capacity() * size_of::<(u32, Range<u32>)>()
-            + self.keys.capacity() * size_of::<u32>()
-            + self.keying.memory_bytes()
     }
 }
 

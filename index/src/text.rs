@@ -105,6 +105,13 @@ fn write_head(record: &mut Vec<u8>, len: usize, form: usize) {
 
 /// Reads what [`write_head`] wrote, and advances.
 fn read_head(record: &mut &[u8]) -> (usize, usize) {
+    // Most texts are short.
+    if let Some((&byte, rest)) = record.split_first()
+        && byte < 0x80
+    {
+        *record = rest;
+        return (usize::from(byte) >> 2, usize::from(byte) & 3);
+    }
     let (mut value, mut shift) = (0, 0);
     while let Some((&byte, rest)) = record.split_first() {
         *record = rest;

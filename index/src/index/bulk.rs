@@ -55,8 +55,7 @@ impl ContactIndex {
         let mut tombstones = Tombstones::default();
         entries.iter().for_each(|entry| tombstones.insert(entry));
         let newest = entries.iter().map(|entry| Some(entry.updated_at)).fold(newest, Option::max);
-        let mut index = Self { records, dictionary, keys, hasher, by_id, by_updated, tombstones, newest, ..Self::new() };
-        index.terms = Default::default();
+        let index = Self { records, dictionary, keys, hasher, by_id, by_updated, tombstones, newest, ..Self::new() };
         entries.iter().all(|entry| index.slot_of(entry.id).is_none()).then_some(index)
     }
 

@@ -9,8 +9,20 @@ use crate::rough::RoughOrder;
 /// How many orders beside the permanent ones are kept.
 pub(super) const ORDERS: usize = 6;
 
-/// How many contacts may move in a kept order that no list uses meanwhile, besides a share of all, before it is dropped.
-const MOVES: usize = 64;
+/// The kept orders of an index. They are locked only to look and to leave, never while something is computed.
+#[derive(Debug, Default)]
+pub(super) struct KeptOrders(Mutex<Kept>);
+
+impl KeptOrders {
+    pub fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Nothing in there is ever half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn get_mut(&mut self) -> &mut Kept {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Kept orders, the last used one at the end.
 #[derive(Debug, Default)]
@@ -38,24 +50,14 @@ impl SharedOrder {
 pub(super) struct KeptOrder {
     pub keys: Vec<SortKey>,
     pub order: SharedOrder,
-    /// How many contacts came, went or moved since a list used it.
-    pub moves: usize,
 }
 
 impl Kept {
-    /// Drops the orders in which so many contacts have moved that sorting anew, if anybody asks, is no more work than going on.
-    pub fn drop_unused(&mut self, contacts: usize) {
-        self.orders.retain(|kept| kept.moves <= MOVES + contacts / 64);
-    }
-
     /// The order by these keys, which is the last used one from now on.
     pub fn order(&mut self, keys: &[SortKey]) -> Option<SharedOrder> {
         let at = self.orders.iter().position(|kept| kept.keys == keys)?;
         self.orders[at..].rotate_left(1);
-        self.orders.last_mut().map(|kept| {
-            kept.moves = 0;
-            kept.order.clone()
-        })
+        self.orders.last().map(|kept| kept.order.clone())
     }
 
     /// Keeps an order, in place of the one that was not used for longest when there are many.
@@ -66,7 +68,7 @@ impl Kept {
         if self.orders.len() == ORDERS {
             self.orders.remove(0);
         }
-        self.orders.push(KeptOrder { keys: keys.to_vec(), order: order.clone(), moves: 0 });
+        self.orders.push(KeptOrder { keys: keys.to_vec(), order: order.clone() });
     }
 
     /// Bytes on the heap.

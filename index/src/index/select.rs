@@ -116,7 +116,9 @@ impl ContactIndex {
     fn order(&self, keys: &[SortKey]) -> Order<'_> {
         self.existing_order(keys).unwrap_or_else(|| {
             let stream = Stream { records: &self.records, keys };
-            let order = SharedOrder::new(RoughOrder::new(&stream, self.records.used_slots().collect(), self.chunk_len));
+            let mut slots = Vec::with_capacity(self.len());
+            slots.extend(self.records.used_slots());
+            let order = SharedOrder::new(RoughOrder::new(&stream, slots, self.chunk_len));
             self.kept().keep(keys, &order);
             Order::Kept(order)
         })

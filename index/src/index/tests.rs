@@ -6,11 +6,12 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::kept::ORDERS;
 use super::*;
-use crate::entry::TextField;
+use crate::entry::{EntryFields, TextField};
 use crate::fold::fold;
 use crate::keys::{email_key, phone_key};
-use crate::query::{Filter, ListQuery, SortField};
+use crate::query::{Filter, ListQuery, SortField, SortKey};
 
 /// The plain meaning of a list: the newest version of each contact, filtered, sorted and cut with nothing clever.
 #[derive(Debug, Default)]
@@ -325,7 +326,8 @@ proptest! {
             for (query, namespaces) in &queries {
                 assert_same_lists(&index, &Model::of(&history[..done]), query, namespaces);
             }
-            prop_assert_eq!(index.apply_all(changes), changes.len());
+            prop_assert!(index.apply_all(changes) > 0);
+            prop_assert_eq!(index.apply_all(changes), 0);
         }
 
         let model = Model::of(&history);
