@@ -18,8 +18,11 @@ const RECORDS: usize = 32;
 /// A record greater than this is kept apart, so that a block stays below 64 KiB.
 const LARGE: usize = if cfg!(test) { 60 } else { 2_000 };
 
-/// Bytes that a block which grows gets beyond what it needs.
-const SPARE: usize = 128;
+/// Bytes that a block which grows gets beyond what it needs; it gives back what is over four times that.
+const SPARE: usize = 64;
+
+/// The same for a block that has not all of its records yet.
+const SPARE_OF_LAST: usize = 1_024;
 
 const _: () = assert!(RECORDS * LARGE <= u16::MAX as usize, "the ends of a block's records are 16 bits long");
 
@@ -46,12 +49,12 @@ impl Block {
         record.checked_sub(1).map_or(0, |before| usize::from(self.ends[before]))
     }
 
-    fn replace(&mut self, record: usize, bytes: &[u8]) {
+    fn replace(&mut self, record: usize, bytes: &[u8], spare: usize) {
         let (start, end, len) = (self.start(record), usize::from(self.ends[record]), self.bytes.len());
         let new_len = len + bytes.len() - (end - start);
         if new_len > self.bytes.capacity() {
             // One change is followed by others.
-            self.bytes.reserve_exact(new_len - len + SPARE);
+            self.bytes.reserve_exact(new_len - len + spare);
         }
         self.bytes.resize(new_len.max(len), 0);
         self.bytes.copy_within(end..len, start + bytes.len());
@@ -78,8 +81,8 @@ impl Blocks {
         if self.len.is_multiple_of(RECORDS) {
             push(&mut self.blocks, Block::default());
         }
+        self.set(self.len as u32, record);
         self.len += 1;
-        self.set(self.len as u32 - 1, record);
         if self.len.is_multiple_of(RECORDS)
             && let Some(full) = self.blocks.last_mut()
         {
@@ -91,20 +94,24 @@ impl Blocks {
 
     /// Gives a slot another record, or none.
     pub fn set(&mut self, slot: u32, record: &[u8]) {
+        let is_last = slot as usize / RECORDS == self.len / RECORDS;
         let block = &mut self.blocks[slot as usize / RECORDS];
         let before = block.bytes.capacity();
-        if let Some(large) = self.large.remove(&slot) {
+        let (place, spare) = (slot as usize % RECORDS, if is_last { SPARE_OF_LAST } else { SPARE });
+        if block.start(place) == usize::from(block.ends[place])
+            && let Some(large) = self.large.remove(&slot)
+        {
             self.bytes -= large.len();
         }
         if record.len() > LARGE {
-            block.replace(slot as usize % RECORDS, &[]);
+            block.replace(place, &[], spare);
             self.bytes += record.len();
             self.large.insert(slot, record.into());
         } else {
-            block.replace(slot as usize % RECORDS, record);
+            block.replace(place, record, spare);
         }
-        if block.bytes.capacity() > block.bytes.len() * 5 / 4 + 256 {
-            block.bytes.shrink_to_fit();
+        if !is_last && block.bytes.capacity() > block.bytes.len() + 4 * SPARE {
+            block.bytes.shrink_to(block.bytes.len() + SPARE);
         }
         self.bytes = self.bytes + block.bytes.capacity() - before;
     }

@@ -68,15 +68,15 @@ impl Bucket {
 
     fn insert(&mut self, at: usize, hash: u32, number: u32) {
         if self.0.len() == self.0.capacity() {
-            self.0.reserve_exact(8 + self.0.len() / 16);
+            self.0.reserve_exact(4 + self.0.len() / 32);
         }
         self.0.insert(at, (hash, number));
     }
 
     fn remove(&mut self, at: usize) {
         self.0.remove(at);
-        if self.0.capacity() > 24 + self.0.len() * 5 / 4 {
-            self.0.shrink_to(8 + self.0.len());
+        if self.0.capacity() > 16 + self.0.len() * 9 / 8 {
+            self.0.shrink_to(4 + self.0.len());
         }
     }
 }
@@ -237,7 +237,7 @@ impl Hashed {
         let former = std::mem::take(&mut self.buckets[new - bit]);
         self.bucket_bytes -= former.memory_bytes();
         let moving = former.0.iter().filter(|(hash, _)| *hash as usize & bit != 0).count();
-        let half = |len| Bucket(Vec::with_capacity(len + 8));
+        let half = |len| Bucket(Vec::with_capacity(len + 4));
         let mut halves = [half(former.0.len() - moving), half(moving)];
         for entry in former.0 {
             halves[usize::from(entry.0 as usize & bit != 0)].0.push(entry);
@@ -249,10 +249,10 @@ impl Hashed {
     }
 }
 
-/// Appends to a vector, of which an eighth at most is unused.
+/// Appends to a vector, of which a thirty-second at most is unused. The allocator moves a long vector without copying it.
 pub(crate) fn push<T>(vector: &mut Vec<T>, value: T) {
     if vector.len() == vector.capacity() {
-        vector.reserve_exact(8 + vector.len() / 8);
+        vector.reserve_exact(8 + vector.len() / 32);
     }
     vector.push(value);
 }

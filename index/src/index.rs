@@ -30,7 +30,7 @@ use crate::timestamp::Timestamp;
 use crate::tombstones::Tombstones;
 
 /// How many entries of a load are held at a time.
-const LOADED: usize = 4_096;
+const LOADED: usize = 8_192;
 
 /// The contacts of one tenant.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::hashed::push;
 use crate::records::Records;
+use crate::slots::Bits;
 
 /// How many contacts a chunk holds at most.
 pub(super) const CHUNK: usize = 1_024;
@@ -128,13 +129,7 @@ impl Chunk {
     }
 
     /// Adds contacts with ascending keys.
-    fn add_all<K: Ord>(
-        &mut self,
-        new: &[u32],
-        chunk_len: usize,
-        key_of: &impl Fn(u32) -> K,
-        class_of: &impl Fn(u32) -> u32,
-    ) {
+    fn add_all<K: Ord>(&mut self, new: &[u32], chunk_len: usize, key_of: &impl Fn(u32) -> K, class_of: &impl Fn(u32) -> u32) {
         new.iter().for_each(|&slot| self.add(class_of(slot)));
         let former = self.slots.len();
         if self.slots.capacity() - former < new.len() {
@@ -169,6 +164,19 @@ impl Chunk {
         }
         self.slots.copy_within(from.., kept);
         self.slots.truncate(kept + self.slots.len() - from);
+    }
+
+    /// Removes the contacts of a set.
+    fn take_set(&mut self, gone: &Bits, class_of: &impl Fn(u32) -> u32) {
+        let mut slots = std::mem::take(&mut self.slots);
+        slots.retain(|&slot| {
+            let goes = gone.contains(slot);
+            if goes {
+                self.take(class_of(slot));
+            }
+            !goes
+        });
+        self.slots = slots;
     }
 
     fn visible(&self, visibility: &Visibility) -> usize {
@@ -327,15 +335,16 @@ impl Ordered {
     }
 
     /// The contacts with these ascending keys, each with the number of its chunk.
-    pub fn find_all<K: Ord>(&self, keys: impl Iterator<Item = K>, key_of: impl Fn(u32) -> K) -> Vec<Option<(usize, u32)>> {
+    pub fn find_all<K: Ord>(&self, keys: &[K], key_of: impl Fn(u32) -> K) -> Vec<Option<(usize, u32)>> {
+        let starts = Starts::of(self, keys.len(), &key_of);
         let mut number = 0;
-        let find = |key: K| {
-            number = self.chunk_of(&key, number, &key_of);
+        let find = |key: &K| {
+            number = starts.chunk_of(key, number);
             let slots = &self.chunks.get(number)?.slots;
-            let at = slots.binary_search_by(|&slot| key_of(slot).cmp(&key)).ok()?;
+            let at = slots.binary_search_by(|&slot| key_of(slot).cmp(key)).ok()?;
             Some((number, slots[at]))
         };
-        keys.map(find).collect()
+        keys.iter().map(find).collect()
     }
 
     /// Adds contacts with ascending keys.
@@ -374,17 +383,37 @@ impl Ordered {
     /// Removes contacts with ascending keys. Their classes are still those they were added with.
     pub fn remove_all<K: Ord>(&mut self, gone: &[u32], key_of: impl Fn(u32) -> K, class_of: impl Fn(u32) -> u32) {
         for (number, gone) in self.by_chunk(gone, &key_of).into_iter().rev() {
-            let chunk = &mut self.chunks[number];
-            chunk.take_all(gone, &key_of, &class_of);
-            let reserve = 1 + self.chunk_len / 16;
-            if chunk.slots.capacity() > chunk.slots.len() + 2 * reserve {
-                chunk.slots.shrink_to(chunk.slots.len() + reserve);
+            self.chunks[number].take_all(gone, &key_of, &class_of);
+            self.tidy(number, &class_of);
+        }
+    }
+
+    /// Removes the contacts of a set in one pass, which is quicker than looking for each when there are some in nearly every chunk.
+    pub fn remove_set(&mut self, gone: &Bits, class_of: impl Fn(u32) -> u32) {
+        for number in (0..self.chunks.len()).rev() {
+            let Chunk { slots, counts: _ } = &self.chunks[number];
+            if slots.iter().any(|&slot| gone.contains(slot)) {
+                self.chunks[number].take_set(gone, &class_of);
+                self.tidy(number, &class_of);
             }
-            if chunk.slots.is_empty() {
-                self.chunks.remove(number);
-            } else if chunk.slots.len() < self.chunk_len / 4 {
-                self.join(number, &class_of);
-            }
+        }
+    }
+
+    /// How many chunks there are.
+    pub const fn chunks(&self) -> usize {
+        self.chunks.len()
+    }
+
+    /// Gives back what a chunk that shrank does not need any more.
+    fn tidy(&mut self, number: usize, class_of: &impl Fn(u32) -> u32) {
+        let (chunk, reserve) = (&mut self.chunks[number], 1 + self.chunk_len / 16);
+        if chunk.slots.capacity() > chunk.slots.len() + 2 * reserve {
+            chunk.slots.shrink_to(chunk.slots.len() + reserve);
+        }
+        if chunk.slots.is_empty() {
+            self.chunks.remove(number);
+        } else if chunk.slots.len() < self.chunk_len / 4 {
+            self.join(number, class_of);
         }
     }
 
@@ -402,42 +431,20 @@ impl Ordered {
 
     /// Contacts with ascending keys, by the chunk that each is in, or belongs to.
     fn by_chunk<'s, K: Ord>(&self, slots: &'s [u32], key_of: &impl Fn(u32) -> K) -> Vec<(usize, &'s [u32])> {
-        let (mut number, mut rest, mut groups) = (0, slots, Vec::new());
-        while let Some(&first) = rest.first() {
-            number = self.chunk_of(&key_of(first), number, key_of);
-            let len = match self.chunks.get(number + 1) {
-                Some(next) => {
-                    let bound = key_of(next.slots[0]);
-                    1 + rest[1..].iter().take_while(|&&slot| key_of(slot) < bound).count()
-                }
-                None => rest.len(),
-            };
-            let (group, others) = rest.split_at(len);
-            groups.push((number, group));
-            rest = others;
+        let starts = Starts::of(self, slots.len(), key_of);
+        let (mut groups, mut number, mut start) = (Vec::new(), 0, 0);
+        for (at, &slot) in slots.iter().enumerate() {
+            let next = starts.chunk_of(&key_of(slot), number);
+            if next != number && at > start {
+                groups.push((number, &slots[start..at]));
+                start = at;
+            }
+            number = next;
+        }
+        if start < slots.len() {
+            groups.push((number, &slots[start..]));
         }
         groups
-    }
-
-    /// The last chunk that starts with this key or a lesser one, if not a former one then from this one on; else the first.
-    fn chunk_of<K: Ord>(&self, key: &K, from: usize, key_of: &impl Fn(u32) -> K) -> usize {
-        let starts = |number: usize| self.chunks.get(number).and_then(|chunk| chunk.slots.first()).map(|&slot| key_of(slot));
-        let is_before = |number: usize| starts(number).is_some_and(|start| start <= *key);
-        // It is either close or far away: look further and further, then between the last two looks.
-        let mut step = 1;
-        while is_before(from + step) {
-            step *= 2;
-        }
-        let (mut low, mut high) = (from + step / 2, from + step);
-        while low + 1 < high {
-            let middle = low.midpoint(high);
-            if is_before(middle) {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        low
     }
 
     /// Bytes on the heap.
@@ -457,6 +464,46 @@ impl Ordered {
         chunk.slots.reserve_exact(upper.slots.len());
         chunk.slots.extend(upper.slots);
         chunk.count(class_of);
+    }
+}
+
+/// The keys with which chunks start. Where many are looked for, they are read once, one beside the other.
+enum Starts<'a, K, F> {
+    Read(Vec<K>),
+    InChunks(&'a [Chunk], &'a F),
+}
+
+impl<'a, K: Ord, F: Fn(u32) -> K> Starts<'a, K, F> {
+    fn of(order: &'a Ordered, looks: usize, key_of: &'a F) -> Self {
+        if looks < 32 {
+            return Self::InChunks(&order.chunks, key_of);
+        }
+        Self::Read(order.chunks.iter().filter_map(|chunk| chunk.slots.first()).map(|&slot| key_of(slot)).collect())
+    }
+
+    /// The last chunk that starts with this key or a lesser one, of those from `from` on; else that one.
+    fn chunk_of(&self, key: &K, from: usize) -> usize {
+        let is_before = |number: usize| match self {
+            Self::Read(starts) => starts.get(number).is_some_and(|start| start <= key),
+            Self::InChunks(chunks, key_of) => {
+                chunks.get(number).and_then(|chunk| chunk.slots.first()).is_some_and(|&slot| key_of(slot) <= *key)
+            }
+        };
+        // It is either close or far away: look further and further, then between the last two looks.
+        let mut step = 1;
+        while is_before(from + step) {
+            step *= 2;
+        }
+        let (mut low, mut high) = (from + step / 2, from + step);
+        while low + 1 < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 }
 
@@ -489,13 +536,19 @@ mod tests {
                     changes.map(|change| change.0).collect()
                 };
                 let (gone, new) = (all(false), all(true));
-                ordered.remove_all(&Vec::from_iter(gone.clone()), |slot| slot, class_of);
+                if gone.len() % 2 == 0 {
+                    ordered.remove_all(&Vec::from_iter(gone.clone()), |slot| slot, class_of);
+                } else {
+                    let mut set = Bits::below(200);
+                    set.extend(gone.iter().copied());
+                    ordered.remove_set(&set, class_of);
+                }
                 ordered.insert_all(&Vec::from_iter(new.clone()), |slot| slot, class_of);
                 expected.retain(|slot| !gone.contains(slot));
                 expected.extend(new);
                 expected.sort_unstable();
             }
-            let found = ordered.find_all(0..200, |slot| slot);
+            let found = ordered.find_all(&Vec::from_iter(0..200), |slot| slot);
             for (slot, found) in (0..).zip(found) {
                 prop_assert_eq!(found.map(|(_, slot)| slot), expected.contains(&slot).then_some(slot));
                 prop_assert!(found.is_none_or(|(chunk, slot)| ordered.chunks[chunk].slots.contains(&slot)));

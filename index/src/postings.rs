@@ -97,7 +97,7 @@ impl Postings {
                 let at = if list.last() < Some(&slot) { Err(list.len()) } else { list.binary_search(&slot) };
                 let Err(at) = at else { return };
                 if list.len() == list.capacity() {
-                    list.reserve_exact(2 + list.len() / 8);
+                    list.reserve_exact(2 + list.len() / 16);
                 }
                 list.insert(at, slot);
                 if list.len() >= LONG {
@@ -125,8 +125,8 @@ impl Postings {
                     let mut slots = [0; FEW];
                     slots[..list.len()].copy_from_slice(list);
                     *self = Self::Few(list.len() as u8, slots);
-                } else if list.capacity() > 4 + list.len() * 4 / 3 {
-                    list.shrink_to(2 + list.len() * 9 / 8);
+                } else if list.capacity() > 4 + list.len() * 9 / 8 {
+                    list.shrink_to(2 + list.len() * 17 / 16);
                 }
             }
             Self::Bits(bits) => {

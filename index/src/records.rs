@@ -5,6 +5,7 @@
 
 mod bulk;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 pub(super) use bulk::{Columns, RecordWriter};
@@ -186,6 +187,34 @@ impl Versions {
     }
 }
 
+/// A contact in the order by change.
+#[derive(Clone, Copy)]
+pub(super) struct LastChange<'a> {
+    records: &'a Records,
+    slot: u32,
+}
+
+impl Ord for LastChange<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let updated_at = self.records.updated_at(self.slot).cmp(&self.records.updated_at(other.slot));
+        updated_at.then_with(|| self.records.id(self.slot).cmp(&self.records.id(other.slot)))
+    }
+}
+
+impl PartialOrd for LastChange<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Eq for LastChange<'_> {}
+
+impl PartialEq for LastChange<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot == other.slot
+    }
+}
+
 /// The packed contacts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Records {
@@ -233,6 +262,11 @@ impl Records {
     /// What the order by change sorts a contact by.
     pub fn change(&self, slot: u32) -> (i64, ObjectId) {
         (self.updated_at(slot), self.id(slot))
+    }
+
+    /// The same, read only as far as it is compared.
+    pub const fn last_change(&self, slot: u32) -> LastChange<'_> {
+        LastChange { records: self, slot }
     }
 
     /// When a contact was created, in epoch milliseconds.

@@ -3,6 +3,7 @@
 //! At a million contacts a change waits for memory most of the time: for its record, its places in two orders, its words and its keys.
 //! So entries are applied together, and each of these is visited once, in the order in which it lies in memory.
 
+use std::cmp::Reverse;
 use std::hint::black_box;
 use std::slice;
 
@@ -11,13 +12,15 @@ use crate::dictionary::WordChange;
 use crate::entry::{EntryFields, IndexEntry};
 use crate::hashed::HashChange;
 use crate::namespaces::class;
+use crate::object_id::ObjectId;
 use crate::query::SortKey;
 use crate::records::{Difference, Records};
+use crate::slots::Bits;
 use crate::sorting::Stream;
 use crate::terms::Terms;
 
 /// How many entries are applied together at most.
-const TOGETHER: usize = if cfg!(test) { 7 } else { 4_096 };
+const TOGETHER: usize = if cfg!(test) { 7 } else { 8_192 };
 
 /// How many records are fetched from memory together.
 const AHEAD: usize = 32;
@@ -91,19 +94,20 @@ impl ContactIndex {
         self.by_id.insert_all(&new, |slot| records.id(slot), class_of);
         moved.extend(new);
         moved.sort_by_cached_key(|&slot| records.change(slot));
-        self.by_updated.insert_all(&moved, |slot| records.change(slot), class_of);
+        self.by_updated.insert_all(&moved, |slot| records.last_change(slot), class_of);
         changes.len()
     }
 
     /// The newest entry of each contact of which none so new is known, in the order of their ids.
     fn newer<'a>(&self, entries: &'a [IndexEntry]) -> Vec<Change<'a>> {
-        let mut newest: Vec<&IndexEntry> = entries.iter().collect();
-        newest.sort_by(|one, other| one.id.cmp(&other.id).then(other.version.cmp(&one.version)));
-        newest.dedup_by_key(|entry| entry.id);
-        let found = self.by_id.find_all(newest.iter().map(|entry| entry.id), |slot| self.records.id(slot));
-        let changes = newest.into_iter().zip(found).map(|(entry, found)| {
+        let mut newest: Vec<_> = (0..).zip(entries).map(|(at, entry)| (entry.id, Reverse(entry.version), at)).collect();
+        newest.sort_unstable();
+        newest.dedup_by_key(|(id, ..)| *id);
+        let ids: Vec<ObjectId> = newest.iter().map(|(id, ..)| *id).collect();
+        let found = self.by_id.find_all(&ids, |slot| self.records.id(slot));
+        let changes = newest.iter().zip(found).map(|((.., at), found): (&(_, _, usize), _)| {
             let (chunk, slot) = found.map_or((0, None), |(chunk, slot)| (chunk, Some(slot)));
-            Change { entry, slot, chunk, class: 0 }
+            Change { entry: &entries[*at], slot, chunk, class: 0 }
         });
         let is_newer = |change: &Change<'_>| {
             let known = match change.slot {
@@ -132,8 +136,14 @@ impl ContactIndex {
             }
         }
         by_id.remove_all(&removed, |slot| records.id(slot), |slot| records.class(slot));
-        moved.sort_by_cached_key(|&slot| records.change(slot));
-        by_updated.remove_all(&moved, |slot| records.change(slot), |slot| records.class(slot));
+        if moved.len() < by_updated.chunks() {
+            moved.sort_by_cached_key(|&slot| records.change(slot));
+            by_updated.remove_all(&moved, |slot| records.last_change(slot), |slot| records.class(slot));
+        } else {
+            let mut set = Bits::below(records.slots());
+            set.extend(moved);
+            by_updated.remove_set(&set, |slot| records.class(slot));
+        }
     }
 
     /// Adds a contact everywhere but to the permanent orders.
