@@ -10,6 +10,7 @@ mod faulty_proxy;
 mod imports;
 mod memory;
 mod refresh;
+mod round_trips;
 mod tombstones;
 mod update_path;
 mod writes;
