@@ -3,8 +3,8 @@
 //! What the index answers depends on the newest version of each contact that was applied, not on the order in which versions came, nor
 //! on how often. It is pure: no clock, no I/O.
 //!
-//! Two orders are always kept, by id and by change. Others are sorted on first use and kept up with changes from then on, so that
-//! only the first list of a kind pays for its order.
+//! Two orders are always kept, by id and by change. Others are made on first use, sorted where lists look at them, and kept up with
+//! changes from then on.
 
 mod apply;
 mod bulk;

@@ -17,6 +17,21 @@ pub fn all_namespaces() -> Vec<String> {
     NAMESPACES.iter().map(ToString::to_string).collect()
 }
 
+/// A change, of which there are many.
+#[derive(Clone, Copy, Default)]
+pub struct Change {
+    /// Which one of all it is.
+    pub number: u64,
+    /// The version that it makes.
+    pub version: u64,
+}
+
+impl Change {
+    fn at(self) -> i64 {
+        UNTIL + self.number as i64
+    }
+}
+
 pub struct Contacts {
     people: People,
     size: u64,
@@ -31,7 +46,7 @@ impl Contacts {
     pub fn log(&self) -> impl Iterator<Item = IndexEntry> {
         let mut changes: Vec<(i64, u64)> = (0..self.size).map(|number| (self.updated_at(number), number)).collect();
         changes.sort_unstable();
-        changes.into_iter().map(|(_, number)| self.entry(number, 0))
+        changes.into_iter().map(|(_, number)| self.entry(number))
     }
 
     /// A third was changed since it was created.
@@ -41,24 +56,24 @@ impl Contacts {
         if random.chance(33) { created_at + (random.fraction() * (UNTIL - created_at) as f64) as i64 } else { created_at }
     }
 
-    /// A contact, and as it is after a change of everything.
-    pub fn entry(&self, number: u64, version: u64) -> IndexEntry {
-        let person = self.people.person(number);
-        let now = if version == 0 { self.updated_at(number) } else { UNTIL + version as i64 };
-        if version == 0 {
-            return entry_of(person, version, now);
-        }
-        let other = self.people.person(number ^ version << 32);
-        entry_of(Person { id: person.id, created_at: person.created_at, ..other }, version, now)
+    /// A contact as it was entered.
+    pub fn entry(&self, number: u64) -> IndexEntry {
+        entry_of(self.people.person(number), 0, self.updated_at(number))
     }
 
-    pub fn with_other_phone(&self, number: u64, version: u64) -> IndexEntry {
-        let phone1 = Some(format!("+9714{version:07}"));
-        entry_of(Person { phone1, ..self.people.person(number) }, version, UNTIL + version as i64)
+    /// A contact after a change of everything.
+    pub fn with_all_else(&self, number: u64, change: Change) -> IndexEntry {
+        let (person, other) = (self.people.person(number), self.people.person(number ^ change.number << 32));
+        entry_of(Person { id: person.id, created_at: person.created_at, ..other }, change.version, change.at())
     }
 
-    pub fn deletion(&self, number: u64, version: u64) -> IndexEntry {
-        IndexEntry { fields: None, ..self.entry(number, version) }
+    pub fn with_other_phone(&self, number: u64, change: Change) -> IndexEntry {
+        let phone1 = Some(format!("+9714{:07}", change.number));
+        entry_of(Person { phone1, ..self.people.person(number) }, change.version, change.at())
+    }
+
+    pub fn deletion(&self, number: u64, change: Change) -> IndexEntry {
+        IndexEntry { fields: None, ..self.with_other_phone(number, change) }
     }
 
     pub fn person(&self, random: &mut Random) -> Person {

@@ -11,9 +11,9 @@ use std::hint::black_box;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-use contacts::Contacts;
+use contacts::{Change, Contacts};
 use index::ContactIndex;
-use index::entry::TextField;
+use index::entry::{IndexEntry, TextField};
 use index::fold::fold;
 use index::keys::{email_key, phone_key};
 use index::query::{Filter, ListQuery, SortField, SortKey};
@@ -69,7 +69,7 @@ impl Bench {
 
     fn memory(&self, when: &str, index: &ContactIndex, before: usize) {
         let counted = HEAP.current_usage() - before;
-        let per_contact = |bytes: usize| bytes as f64 / self.size as f64;
+        let per_contact = |bytes: usize| bytes as f64 / index.len() as f64;
         println!(
             "| memory {when}, bytes a contact: {:.1} by the allocator, {:.1} by the index | | | |",
             per_contact(counted),
@@ -220,46 +220,48 @@ impl Bench {
     }
 
     fn bursts(&self, index: &mut ContactIndex) {
-        let mut version = 1;
+        let mut change = Change::default();
         let mut new = self.size;
         for orders in [false, true] {
             let kept = if orders { ", two orders kept" } else { "" };
-            let mut burst = |name: &str, make: &mut dyn FnMut(u64) -> index::entry::IndexEntry| {
+            let mut burst = |name: &str, make: &mut dyn FnMut(Change) -> IndexEntry| {
                 let name = format!("a change of 10,000: {name}{kept}");
                 if !name.contains(&self.only) {
                     return;
                 }
-                let mut times = Vec::new();
-                for _ in 0..5 {
+                let (mut times, mut lists) = (Vec::new(), Vec::new());
+                for _ in 0..9 {
                     for sort in [vec![key(SortField::Name, false)], vec![key(SortField::CreatedAt, true)]] {
-                        // An order is kept once it was asked for twice.
-                        let query = ListQuery { sort, ..list() };
-                        (0..2 * u8::from(orders)).for_each(|_| {
-                            index.select(&query, &contacts::all_namespaces());
-                        });
+                        if orders {
+                            index.select(&ListQuery { sort, ..list() }, &contacts::all_namespaces());
+                        }
                     }
-                    let entries: Vec<_> = (0..10_000).map(&mut *make).collect();
-                    times.push(timed(|| index.apply_all(&entries)) / 10_000);
+                    change.version += 1;
+                    let mut next = || {
+                        change.number += 1;
+                        make(change)
+                    };
+                    let entries: Vec<_> = (0..10_000).map(|_| next()).collect();
+                    // As a refresh reads them.
+                    times.push(timed(|| entries.chunks(5_000).map(|page| index.apply_all(page)).sum::<usize>()) / 10_000);
+                    if orders {
+                        let query = ListQuery { sort: vec![key(SortField::Name, false)], ..list() };
+                        lists.push(timed(|| index.select(&query, &contacts::all_namespaces())));
+                    }
                 }
                 report(&name, times);
+                if orders {
+                    report(&format!("the first list by name after {name}"), lists);
+                }
             };
             burst("new contacts", &mut |_| {
                 new += 1;
-                self.contacts.entry(new, 0)
+                self.contacts.entry(new)
             });
             let mut random = Random::new(11);
-            burst("one field each", &mut |_| {
-                version += 1;
-                self.contacts.with_other_phone(random.below(self.size), version)
-            });
-            burst("names, phones and addresses", &mut |_| {
-                version += 1;
-                self.contacts.entry(random.below(self.size), version)
-            });
-            burst("deletions", &mut |_| {
-                version += 1;
-                self.contacts.deletion(random.below(self.size), version)
-            });
+            burst("one field each", &mut |change| self.contacts.with_other_phone(random.below(self.size), change));
+            burst("names, phones and addresses", &mut |change| self.contacts.with_all_else(random.below(self.size), change));
+            burst("deletions", &mut |change| self.contacts.deletion(random.below(self.size), change));
         }
     }
 }
