@@ -190,12 +190,25 @@ impl Replica {
     /// void; what was answered is kept.
     pub fn begin(&mut self, now: Timestamp) {
         self.now = now;
-        let Bounds { long_overlap, .. } = self.bounds;
+        if self.starts_anew(now) {
+            self.load();
+            return;
+        }
         match &mut self.state {
-            State::Loading(loading) if loading.is_trusted(now) => loading.begin(now),
-            State::Loaded(loaded) if is_trusted(loaded.overlap_to, now) => loaded.plan(now, &self.bounds, false),
-            State::Refused { until, .. } if now < *until && *until <= now.plus_millis(REFUSAL_MS.max(long_overlap)) => {}
-            _ => self.load(),
+            State::Loading(loading) => loading.begin(now),
+            State::Loaded(loaded) => loaded.plan(now, &self.bounds, false),
+            State::Refused { .. } | State::Absent => {}
+        }
+    }
+
+    /// Whether a pass at `now` would begin with nothing: then a snapshot helps.
+    pub fn starts_anew(&self, now: Timestamp) -> bool {
+        let longest_refusal = REFUSAL_MS.max(self.bounds.long_overlap);
+        match &self.state {
+            State::Loading(loading) => !loading.is_trusted(now),
+            State::Loaded(loaded) => !is_trusted(loaded.overlap_to, now),
+            State::Refused { until, .. } => now >= *until || *until > now.plus_millis(longest_refusal),
+            State::Absent => true,
         }
     }
 

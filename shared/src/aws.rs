@@ -14,15 +14,25 @@ use crate::environment::{StartError, check_endpoint};
 /// The variable with which the SDK and we can be pointed at another DynamoDB.
 const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-/// DynamoDB as a function reaches it, over `connections`.
+/// AWS as a function reaches it, DynamoDB over `connections`.
 ///
 /// # Errors
 ///
 /// [`StartError::NotAnEndpoint`] when the environment names one that cannot be.
-pub(crate) async fn function_client(connections: &Connections) -> Result<Client, StartError> {
+pub(crate) async fn for_function(connections: &Connections) -> Result<Aws, StartError> {
     check_endpoint(DYNAMODB_ENDPOINT)?;
-    let dynamodb = dynamodb_config(&aws_config().await).http_client(connections.http_client()).build();
-    Ok(Client::from_conf(dynamodb))
+    let config = aws_config().await;
+    let client = Client::from_conf(dynamodb_config(&config).http_client(connections.http_client()).build());
+    Ok(Aws { client, config })
+}
+
+/// AWS as a function reaches it.
+#[derive(Debug)]
+pub struct Aws {
+    /// DynamoDB.
+    pub client: Client,
+    /// Region and credentials.
+    pub config: SdkConfig,
 }
 
 /// The AWS configuration in the environment: in a function that of its role and region, in a shell that of its user.

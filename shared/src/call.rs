@@ -86,7 +86,7 @@ impl Call {
 }
 
 /// Whether a call was answered in this process before.
-static WAS_CALLED: AtomicBool = AtomicBool::new(false);
+pub(crate) static WAS_CALLED: AtomicBool = AtomicBool::new(false);
 
 /// How long before its deadline a call is answered at the latest. What is left is for the answer's way to Lambda.
 const RESERVE: Duration = Duration::from_millis(500);

@@ -16,6 +16,9 @@ pub enum StartError {
     /// A variable is not a valid endpoint.
     #[error("the environment variable {0} must be an http or https URL, or empty for the endpoint of the region")]
     NotAnEndpoint(&'static str),
+    /// The bucket of snapshots cannot be used.
+    #[error("the bucket of snapshots cannot be used: {0}")]
+    Objects(String),
 }
 
 /// The text of a variable.

@@ -16,7 +16,7 @@ mod connections;
 pub mod contact;
 mod email;
 pub mod envelope;
-mod environment;
+pub mod environment;
 pub mod error;
 pub mod external_id;
 pub mod function;
@@ -30,6 +30,7 @@ pub mod log;
 pub mod meter;
 pub mod metrics;
 pub mod object_id;
+pub mod objects;
 mod parameters;
 mod query_string;
 #[cfg(test)]
@@ -40,6 +41,5 @@ pub mod text_field;
 pub mod user;
 pub mod writes;
 
-pub use environment::StartError;
 pub use headers::{if_match, if_none_match};
 pub use index::timestamp;

@@ -4,7 +4,8 @@
 //! change log what is new before every list (the module `tenant`), selects in memory, and fetches just the contacts of the page.
 
 pub mod params;
-mod tenant;
+pub(crate) mod snapshot;
+pub(crate) mod tenant;
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +26,7 @@ use crate::environment::{StartError, number};
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
+use crate::objects::Objects;
 use crate::store::{Store, Stored};
 use crate::timestamp::Timestamp;
 use tenant::{Fresh, LOAD_READERS, Reader, Tenant};
@@ -98,7 +100,7 @@ impl ListConfig {
     }
 
     /// The bounds of one tenant's replica.
-    const fn bounds(&self) -> Bounds {
+    pub(crate) const fn bounds(&self) -> Bounds {
         let Self { memory, cache: _, short_overlap, long_overlap, page_entries } = *self;
         Bounds { short_overlap, long_overlap, page_entries, memory: if memory < SMALL_INDEX { SMALL_INDEX } else { memory } }
     }
@@ -117,6 +119,7 @@ pub struct Page {
 #[derive(Debug)]
 pub struct Lists {
     store: Store,
+    objects: Option<Objects>,
     config: ListConfig,
     tenants: Mutex<Tenants>,
     contacts: Cache<ContactKey, Arc<Contact>, ContactWeight>,
@@ -238,7 +241,21 @@ impl Lists {
     /// The lists of the contacts in `store`.
     pub fn new(store: Store, config: ListConfig) -> Self {
         let contacts = Cache::with_weighter(config.cache / 1_024, config.cache as u64, ContactWeight);
-        Self { store, config, tenants: Mutex::default(), contacts, loaders: Semaphore::new(LOAD_READERS) }
+        let loaders = Semaphore::new(LOAD_READERS);
+        Self { store, objects: None, config, tenants: Mutex::default(), contacts, loaders }
+    }
+
+    /// The same lists, whose indexes start from the snapshots in `objects`.
+    #[must_use]
+    pub fn with_snapshots(self, objects: Objects) -> Self {
+        Self { objects: Some(objects), ..self }
+    }
+
+    /// Opens a connection to where the snapshots are, if they are used.
+    pub async fn connect(&self) {
+        if let Some(objects) = &self.objects {
+            objects.connect().await;
+        }
     }
 
     /// The page that `query` asks for among the contacts that `caller` sees, as they are at `now`.
@@ -324,7 +341,7 @@ impl Lists {
 
     /// A list from the tenant's index. The page as the index stands is fetched while the index is brought up to date.
     async fn list_index(&self, listing: &Listing<'_>) -> Result<Page, Error> {
-        let reader = Reader { store: &self.store, meter: listing.meter, loaders: &self.loaders };
+        let reader = Reader { store: &self.store, objects: self.objects.as_ref(), meter: listing.meter, loaders: &self.loaders };
         let beside = |index: &ContactIndex| {
             let rows = listing.select(index).rows;
             async move {

@@ -12,11 +12,14 @@ use futures::stream::FuturesUnordered;
 use index::bounds::Bounds;
 use index::entry::IndexEntry;
 use index::log::LogRead;
-use index::{ContactIndex, Progress, Replica};
+use index::snapshot::{Error as SnapshotError, Origin};
+use index::{ContactIndex, Progress, Replica, Source};
 use tokio::sync::{RwLock, RwLockReadGuard, Semaphore};
 
+use super::snapshot::{self, Doubt, Loaded, tenant_hash};
 use crate::error::Error;
 use crate::meter::{Count, IndexSource, IndexUse, Meter};
+use crate::objects::Objects;
 use crate::store::Store;
 use crate::timestamp::Timestamp;
 
@@ -48,6 +51,8 @@ pub struct Tenant {
     heard: Mutex<Vec<(Timestamp, IndexEntry)>>,
     /// For how long they are worth telling, in milliseconds: later the log shows them, or has shown that they are outdated.
     heard_life: i64,
+    /// Bytes that the index may take.
+    memory: usize,
 }
 
 #[derive(Debug)]
@@ -60,6 +65,8 @@ struct State {
 /// What a refresh reads with.
 pub struct Reader<'a> {
     pub store: &'a Store,
+    /// Where snapshots are; nothing when none are used.
+    pub objects: Option<&'a Objects>,
     pub meter: &'a Meter,
     pub loaders: &'a Semaphore,
 }
@@ -77,6 +84,11 @@ impl Fresh<'_> {
     pub fn memory_bytes(&self) -> usize {
         self.0.replica.memory_bytes()
     }
+
+    /// What a snapshot of the index says of itself.
+    pub fn origin(&self, tenant: &str) -> Option<Origin> {
+        self.0.replica.origin(tenant_hash(tenant))
+    }
 }
 
 impl Tenant {
@@ -90,6 +102,7 @@ impl Tenant {
             state,
             heard: Mutex::default(),
             heard_life: bounds.long_overlap,
+            memory: bounds.memory,
         }
     }
 
@@ -125,18 +138,24 @@ impl Tenant {
             let (start, now) = (Instant::now(), now.plus_millis(waited));
             let beside = state.replica.index().map(beside);
             let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
-            let (source, last) = match state.replica.is_loaded() {
-                true => (IndexSource::Memory, state.passed),
-                false => (IndexSource::Log, None),
-            };
+            let last = state.passed.filter(|_| state.replica.is_loaded());
+            let was_loaded = state.replica.is_loaded();
+            let snapshot_bytes = self.begin(reader, &mut state.replica, now).await?;
             let pass = self.pass(reader, &mut state.replica, now);
             let (passed, beside) = futures::join!(pass, beside);
             self.resets.store(state.replica.resets(), Ordering::Release);
             passed?;
             output = beside;
             state.passed = Some(start);
-            let age = last.map_or(Duration::ZERO, |last| start.duration_since(last));
-            reader.meter.index_used(IndexUse { source, age, bytes: state.replica.memory_bytes(), snapshot_bytes: 0 });
+            let (source, age) = match state.replica.source() {
+                _ if was_loaded => (IndexSource::Memory, last.map_or(Duration::ZERO, |last| start.duration_since(last))),
+                Some(Source::Snapshot { moment }) => {
+                    let age = now.millis().saturating_sub(moment.millis());
+                    (IndexSource::Snapshot, Duration::from_millis(age.try_into().unwrap_or_default()))
+                }
+                Some(Source::Log) | None => (IndexSource::Log, Duration::ZERO),
+            };
+            reader.meter.index_used(IndexUse { source, age, bytes: state.replica.memory_bytes(), snapshot_bytes });
         } else {
             let bytes = state.replica.memory_bytes();
             reader.meter.index_used(IndexUse { source: IndexSource::Memory, age: Duration::ZERO, bytes, snapshot_bytes: 0 });
@@ -179,6 +198,35 @@ impl Tenant {
         }
     }
 
+    /// Gives a replica that would begin to load the change log the tenant's snapshot instead, if that can be had. Returns how many bytes of it were
+    /// read.
+    async fn begin(&self, reader: &Reader<'_>, replica: &mut Replica, now: Timestamp) -> Result<u64, Error> {
+        let Some(objects) = reader.objects.filter(|_| replica.starts_anew(now)) else { return Ok(0) };
+        let doubt = match snapshot::load(reader.store, objects, reader.meter, &self.name, self.memory).await {
+            Ok(None) => return Ok(0),
+            Ok(Some(Loaded { snapshot, bytes })) => {
+                replica.unload();
+                match reader.meter.index(|| replica.start_from(snapshot, now)) {
+                    Ok(()) => return Ok(bytes),
+                    Err(refused) => refused.to_string(),
+                }
+            }
+            // The log would lead to the same, after a long time.
+            Err(Doubt::Snapshot(SnapshotError::TooLarge { bytes })) => return Err(self.too_large(reader, bytes)),
+            Err(doubt) => doubt.to_string(),
+        };
+        reader.meter.count(Count::SnapshotsIgnored, 1);
+        tracing::warn!(tenant = self.name, "the change log is loaded instead of a snapshot: {doubt}");
+        Ok(0)
+    }
+
+    fn too_large(&self, reader: &Reader<'_>, bytes: impl std::fmt::Display) -> Error {
+        reader.meter.count(Count::ListsRefused, 1);
+        Error::Unavailable(
+            format!("the index of tenant {:?} takes {bytes} bytes, more than LIST_MEMORY_BYTES allows", self.name).into(),
+        )
+    }
+
     /// Reads what the replica asks for until it is up to date.
     async fn pass(&self, reader: &Reader<'_>, replica: &mut Replica, now: Timestamp) -> Result<(), Error> {
         replica.begin(now);
@@ -214,10 +262,7 @@ impl Tenant {
             }
         }
         if let Progress::TooLarge { bytes } = replica.progress() {
-            reader.meter.count(Count::ListsRefused, 1);
-            return Err(Error::Unavailable(
-                format!("the index of tenant {:?} takes {bytes} bytes, more than LIST_MEMORY_BYTES allows", self.name).into(),
-            ));
+            return Err(self.too_large(reader, bytes));
         }
         let slices = async {
             while let Some((id, page)) = reads.next().await {

@@ -47,9 +47,9 @@ pub struct Current {
     pub object: String,
     /// The object's length.
     pub bytes: u64,
-    /// The moment up to which the snapshot has what the change log showed.
+    /// The moment up to which the snapshot has what the change log showed: that of the object, or a later one up to which nothing has changed.
     pub moment: Timestamp,
-    /// When the object was written.
+    /// The moment that the object itself names.
     pub written_at: Timestamp,
     /// When the reading of the whole log began that it goes back to.
     pub log_read_at: Timestamp,
