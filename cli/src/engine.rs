@@ -5,6 +5,7 @@
 //! therefore gets a thread and a runtime of its own, so that it never holds up the API's. What it has acknowledged survives a
 //! crash of the process and a loss of power: SQLite syncs its write-ahead log with every change.
 
+mod changes;
 mod folder;
 mod operations;
 mod transport;
@@ -27,6 +28,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 use tokio::time;
 
+pub use self::changes::Changes;
 pub use self::folder::Missing;
 use self::operations::Operations;
 use crate::answer::message;
@@ -153,6 +155,11 @@ impl Engine {
     /// A client of the engine, which needs no port.
     pub fn client(&self) -> Client {
         transport::in_process(self.operations.clone())
+    }
+
+    /// From now on takes note of what is written to a table.
+    pub fn watch(&self, changes: &Changes) {
+        self.operations.watch(changes);
     }
 
     /// The URL at which the engine speaks DynamoDB, when it listens on a port.

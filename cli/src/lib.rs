@@ -22,5 +22,6 @@ pub mod reset;
 pub mod sample;
 pub mod seed;
 pub mod serve;
+pub mod snapshots;
 pub mod tables;
 pub mod template;

@@ -15,6 +15,7 @@ use contacts::reset::{self, ResetError};
 use contacts::sample;
 use contacts::seed::{self, SeedError};
 use contacts::serve::{self, Options, ServeError};
+use contacts::snapshots::{self, SnapshotOptions, SnapshotsError};
 use shared::listing::ListConfig;
 use shared::log::log_filter;
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,6 +50,9 @@ enum Command {
     Seed(seed::Options),
     /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
     Sample(sample::Options),
+    /// List, build and delete the snapshots from which lists start
+    #[command(subcommand)]
+    Snapshots(snapshots::Command),
     /// Let lists of a tenant be loaded anew, after a restore or a script changed its contacts
     Reset(reset::Options),
     /// Give contacts of an earlier version what finds them by their external ids
@@ -71,6 +75,7 @@ async fn main() -> ExitCode {
         Command::Keys(command) => administer(command).await,
         Command::Seed(options) => seed(options).await,
         Command::Sample(options) => sample(options).await,
+        Command::Snapshots(command) => look_after_snapshots(command).await,
         Command::Reset(options) => reset(options).await,
         Command::Migrate(options) => migrate(options).await,
     };
@@ -92,6 +97,9 @@ fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
     if let Some(MigrateError::Open(error)) = error.downcast_ref() {
         return error.is_database();
     }
+    if let Some(SnapshotsError::Engine(error)) = error.downcast_ref() {
+        return is_database(error);
+    }
     match (error.downcast_ref(), error.downcast_ref(), error.downcast_ref()) {
         (Some(ServeError::Engine(error)), _, _)
         | (_, Some(KeysError::Engine(error)), _)
@@ -106,6 +114,12 @@ fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
 /// Runs a command on keys and prints its output.
 async fn administer(command: keys::Command) -> Result<(), Box<dyn Error>> {
     let said = keys::run(command).await?;
+    Ok(io::stdout().write_all(said.as_bytes())?)
+}
+
+/// Runs a command on snapshots and prints its output.
+async fn look_after_snapshots(command: snapshots::Command) -> Result<(), Box<dyn Error>> {
+    let said = snapshots::run(command).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
 }
 
@@ -135,7 +149,7 @@ async fn migrate(options: migrate::Options) -> Result<(), Box<dyn Error>> {
 
 /// Serves until a signal stops it.
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
-    let options = Options { list: ListConfig::from_env()?, ..options };
+    let options = Options { list: ListConfig::from_env()?, snapshots: SnapshotOptions::from_env(), ..options };
     // Signals are handled before anything starts, so that none is missed.
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut running = tokio::select! {

@@ -6,12 +6,16 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use shared::api_key::{ApiKey, KeyAdmin};
 use shared::aws;
+use shared::environment::StartError;
 use shared::listing::ListConfig;
+use shared::objects::Objects;
+use shared::snapshots::Snapshots;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,8 +23,9 @@ use tokio::time::timeout;
 
 use crate::app::{App, Config};
 use crate::development_key::{self, DevelopmentKeyError, Lease};
-use crate::engine::{Engine, EngineError, Missing, Storage};
+use crate::engine::{Changes, Engine, EngineError, Missing, Storage};
 use crate::gateway::{Gateway, UnknownFunction};
+use crate::snapshots::{self, SnapshotOptions, Work, Worker};
 use crate::tables::{self, TableError};
 use crate::template::{self, Template, TemplateError};
 
@@ -79,6 +84,10 @@ pub struct Options {
     /// How lists are kept: what the environment says, as for a function
     #[arg(skip)]
     pub list: ListConfig,
+
+    /// How snapshots are kept: what the environment says
+    #[arg(skip)]
+    pub snapshots: SnapshotOptions,
 }
 
 impl Default for Options {
@@ -96,6 +105,7 @@ impl Default for Options {
             api_keys_table: None,
             require_key: false,
             list: ListConfig::default(),
+            snapshots: SnapshotOptions::default(),
         }
     }
 }
@@ -128,6 +138,9 @@ pub enum ServeError {
     /// The development key cannot be kept or stored.
     #[error(transparent)]
     DevelopmentKey(#[from] DevelopmentKeyError),
+    /// The environment is not valid.
+    #[error("Snapshots cannot be kept: {0}.")]
+    Environment(#[from] StartError),
     /// The template lacks a table.
     #[error("template.yaml declares no {0}.")]
     NoTable(&'static str),
@@ -155,6 +168,7 @@ pub struct Running {
     key_file: Option<PathBuf>,
     lease: Option<Lease>,
     require_key: bool,
+    worker: Option<Worker>,
     engine: Option<Engine>,
     gateway: JoinHandle<()>,
     stop: watch::Sender<bool>,
@@ -210,8 +224,27 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         Some(file) => (Some(development_key::kept(&keys, file).await?), None),
     };
 
-    let config = Config { contacts_table: contacts_table.clone(), api_keys_table: api_keys_table.clone(), list: options.list };
+    let beside_data = || (engine.is_some() && !options.memory).then(|| Objects::in_folder(options.data.join(snapshots::FOLDER)));
+    let objects = options.snapshots.objects.clone().or_else(beside_data).filter(|_| options.snapshots.are_kept);
+    let config = Config {
+        contacts_table: contacts_table.clone(),
+        api_keys_table: api_keys_table.clone(),
+        list: options.list.clone(),
+        snapshots: objects.clone(),
+    };
     let app = App::new(config, client.clone());
+    let worker = match (objects, &engine) {
+        (Some(objects), Some(engine)) => {
+            let changes = Changes::of_table(&contacts_table);
+            engine.watch(&changes);
+            let snapshots = Snapshots::new(app.store.clone(), objects, options.list).configured()?;
+            let keys = KeyAdmin::new(client.clone(), &api_keys_table);
+            let work =
+                Work { snapshots: Arc::new(snapshots), store: app.store.clone(), keys, changes, options: options.snapshots };
+            Some(Worker::start(work).map_err(EngineError::Thread)?)
+        }
+        _ => None,
+    };
     let key_for_requests = development_key.as_ref().filter(|_| !options.require_key);
     let gateway = Gateway::new(app.clone(), template, address, key_for_requests)?;
     let (stop, mut stopping) = watch::channel(false);
@@ -231,6 +264,7 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         key_file,
         lease,
         require_key,
+        worker,
         engine,
         gateway,
         stop,
@@ -280,6 +314,9 @@ impl Running {
         self.stop.send_replace(true);
         if timeout(GRACE, &mut self.gateway).await.is_err() {
             tracing::debug!("connections were left open by their clients");
+        }
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
         }
         if let Some(lease) = self.lease.take() {
             lease.end().await;

@@ -3,15 +3,18 @@
 use std::env;
 use std::ops::Deref;
 use std::thread;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use contacts::serve::{self, Options, Running};
+use contacts::snapshots::SnapshotOptions;
 use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 use shared::aws::aws_client;
 use shared::clock;
 use shared::listing::ListConfig;
 use shared::object_id;
+use shared::objects::Objects;
 use shared::user::{User, UserType};
 
 use crate::caller::Caller;
@@ -70,6 +73,15 @@ impl App {
         Some(App::in_process(list).await)
     }
 
+    /// [`App::here_with`] whose lists start from the snapshots in `objects`. Nobody builds any but the test.
+    pub async fn here_with_snapshots(list: ListConfig, objects: &Objects) -> Option<App> {
+        if deployed_url().is_some() {
+            skip("it looks inside the API, and TEST_API_URL names one that runs elsewhere");
+            return None;
+        }
+        Some(App::in_process_with(list, Some(objects.clone())).await)
+    }
+
     async fn deployed(url: String) -> App {
         let keys = match env::var("TEST_API_KEYS_TABLE") {
             Ok(table) => Some(KeyAdmin::new(keys_client().await, table)),
@@ -92,14 +104,19 @@ impl App {
     }
 
     async fn in_process(list: ListConfig) -> App {
+        App::in_process_with(list, None).await
+    }
+
+    async fn in_process_with(list: ListConfig, objects: Option<Objects>) -> App {
         let other_engine = env::var("TEST_DYNAMODB_ENDPOINT").ok();
         let leaves_nothing = other_engine.is_some();
         let table_prefix = match other_engine {
             Some(_) => format!("test-{}-", object_id::generate(clock::now())),
             None => String::new(),
         };
-        let options =
-            Options { memory: other_engine.is_none(), dynamodb_endpoint: other_engine, table_prefix, list, ..free_ports() };
+        let snapshots = snapshots_in(objects);
+        let memory = other_engine.is_none();
+        let options = Options { memory, dynamodb_endpoint: other_engine, table_prefix, list, snapshots, ..free_ports() };
         App::serving(options, leaves_nothing).await
     }
 
@@ -136,6 +153,11 @@ impl App {
     /// [`App::sibling`] that keeps lists in this way.
     pub async fn sibling_with(&self, list: ListConfig) -> App {
         self.sibling_of(Options { list, ..free_ports() }).await
+    }
+
+    /// [`App::sibling_with`] whose lists start from the snapshots in `objects`.
+    pub async fn sibling_with_snapshots(&self, list: ListConfig, objects: &Objects) -> App {
+        self.sibling_of(Options { list, snapshots: snapshots_in(Some(objects.clone())), ..free_ports() }).await
     }
 
     /// [`App::sibling`] that refuses requests without credentials.
@@ -255,6 +277,12 @@ async fn keys_client() -> Client {
 
 fn free_ports() -> Options {
     Options { port: 0, dynamodb_port: Some(0), ..Options::default() }
+}
+
+/// Snapshots in `objects`, of which the server itself builds none while a test runs.
+fn snapshots_in(objects: Option<Objects>) -> SnapshotOptions {
+    let never = Duration::from_secs(24 * 60 * 60);
+    SnapshotOptions { objects, window: never, schedule: never, ..SnapshotOptions::default() }
 }
 
 fn http() -> reqwest::Client {

@@ -25,6 +25,7 @@ mod poll;
 mod program;
 mod property;
 mod raw;
+mod s3;
 mod silent_proxy;
 mod skipped;
 
@@ -37,5 +38,6 @@ pub use model::{Model, Query};
 pub use poll::eventually;
 pub use program::{Finished, Program, Serving};
 pub use property::{holds_for_all, runtime};
+pub use s3::{ACCESS_KEY, S3Fault, S3Pace, S3Server};
 pub use silent_proxy::{Passed, SilentProxy};
 pub use skipped::{Skipped, skip, take_skipped};

@@ -11,6 +11,7 @@ mod keys;
 mod logs;
 mod serve;
 mod slow_clients;
+mod snapshots;
 mod web_page;
 
 /// The program, which Cargo has built for these tests.

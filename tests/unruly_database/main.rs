@@ -64,6 +64,7 @@ impl Database {
             contacts_table: self.running.contacts_table.clone(),
             api_keys_table: self.running.api_keys_table.clone(),
             list,
+            snapshots: None,
         };
         Instance { app: App::new(config, local_client(&endpoint)) }
     }

@@ -4,13 +4,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::runtime::Handle;
+
+use super::changes::Changes;
 
 /// The prefix of an operation's name in `X-Amz-Target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
@@ -26,6 +28,8 @@ pub struct Operations {
     runtime: Handle,
     /// The file that the database is in.
     file: Option<PathBuf>,
+    /// Who takes note of what is written, if anybody does.
+    changes: Arc<OnceLock<Changes>>,
 }
 
 /// DynamoDB's answer to a request.
@@ -46,7 +50,12 @@ impl fmt::Debug for Operations {
 impl Operations {
     /// Operations on a database, which run on `runtime`.
     pub(super) fn new(database: Database, runtime: Handle, file: Option<PathBuf>) -> Operations {
-        Operations { database: Arc::new(RwLock::new(Some(database))), runtime, file }
+        Operations { database: Arc::new(RwLock::new(Some(database))), runtime, file, changes: Arc::default() }
+    }
+
+    /// From now on tells `changes` what is written. The first to ask is told.
+    pub(super) fn watch(&self, changes: &Changes) {
+        self.changes.get_or_init(|| changes.clone());
     }
 
     /// Performs the operation that `target` names; nothing when the engine has stopped.
@@ -77,7 +86,12 @@ impl Operations {
     fn perform_here(&self, operation: &str, body: &[u8]) -> Option<Answer> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         Some(match dispatch(database.as_ref()?, operation, body) {
-            Ok(json) => Answer { status: 200, json },
+            Ok(json) => {
+                if let Some(changes) = self.changes.get() {
+                    changes.wrote(operation, body);
+                }
+                Answer { status: 200, json }
+            }
             Err(Failure::Unknown) => refusal("com.amazon.coral.service#UnknownOperationException", operation),
             Err(Failure::Engine(error)) if is_damage(&error) => self.damaged(),
             Err(Failure::Engine(error)) => Answer { status: error.status_code(), json: error.to_json() },
