@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::function::Job;
+use shared::store::{Lease, Swap};
 
 use super::*;
 
@@ -69,16 +70,18 @@ async fn of_two_writers_the_one_that_is_further_wins() {
     world.add(TENANT, names("contact", 10)).await;
     let (meter, snapshots) = (Meter::default(), world.snapshots());
 
-    let (one, other) = tokio::join!(snapshots.build(&meter, TENANT, Base::Log), snapshots.build(&meter, TENANT, Base::Log));
-    let built = [one.unwrap(), other.unwrap()];
-    assert!(built.contains(&Done::ElsewhereBuilt), "one has the lease: {built:?}");
+    let lease = Lease { object: "another".to_owned(), until: clock::now().plus_millis(60_000) };
+    world.store.lease_manifest(&meter, TENANT, &lease, clock::now()).await.unwrap();
+    assert_eq!(snapshots.build(&meter, TENANT, Base::Log).await.unwrap(), Done::ElsewhereBuilt);
+    world.store.release_manifest(&meter, TENANT, &lease.object).await.unwrap();
+    world.build(TENANT, Base::Log).await;
 
     // A writer that was overtaken, because it was frozen until its lease was over.
     let manifest = world.store.manifest(&meter, TENANT, true).await.unwrap().unwrap();
     let current = manifest.current.clone().unwrap();
     let behind = Current { object: "behind".to_owned(), moment: current.moment.plus_millis(-1), ..current.clone() };
     let swapped = world.store.swap_manifest(&meter, &manifest, &behind, clock::now()).await.unwrap();
-    assert_eq!(swapped, shared::store::Swap::Behind);
+    assert_eq!(swapped, Swap::Behind);
     let after = world.store.manifest(&meter, TENANT, true).await.unwrap().unwrap();
     assert_eq!(after.current, Some(current));
 }
