@@ -206,14 +206,12 @@ impl Batch {
         let until = last_moment.checked_sub(FOR_THE_ANSWER).unwrap_or(last_moment);
         let store = writer.store.clone().until(until.into());
         let writer = Writer { store: &store, ..*writer };
-        let results = if self.atomic {
+        if self.atomic {
             let once = key.map(|key| Once::new(key, &[b"POST batch", query.as_bytes(), body]));
-            self.carry_out_together(&writer, once.as_ref()).await?
+            self.carry_out_together(&writer, once.as_ref()).await
         } else {
-            self.carry_out_each(&writer, key.as_ref(), until).await
-        };
-        results.iter().filter_map(|result| result.as_ref().err()).for_each(Error::log);
-        Ok(results)
+            Ok(self.carry_out_each(&writer, key.as_ref(), until).await)
+        }
     }
 
     async fn carry_out_each(self, writer: &Writer<'_>, key: Option<&IdempotencyKey>, until: Instant) -> Vec<OperationResult> {
@@ -234,7 +232,7 @@ impl Batch {
         let results: Vec<Vec<_>> = stream::iter(chains).buffer_unordered(AT_ONCE).collect().await;
         let mut results: Vec<_> = results.into_iter().flatten().collect();
         results.sort_by_key(|(index, _)| *index);
-        results.into_iter().map(|(_, result)| result).collect()
+        results.into_iter().map(|(_, result)| result.inspect_err(Error::log)).collect()
     }
 
     async fn carry_out_together(self, writer: &Writer<'_>, once: Option<&Once>) -> Result<Vec<OperationResult>, Error> {
@@ -261,7 +259,7 @@ impl Batch {
             Ok(Answered::Refused(errors)) => Ok(refused(errors)),
             Err(error @ (Error::IdempotencyKeyReused | Error::TransactionTooLarge)) => Err(error),
             Err(error) => {
-                // One cause, which the log has once, and the same true result for each.
+                // One cause, which the log has once, and the same result for each.
                 error.log();
                 Ok(operations.iter().map(|_| Err(alike(&error))).collect())
             }
@@ -271,7 +269,7 @@ impl Batch {
 
 /// The results of an atomic batch of which nothing was done: an operation without an error is not at fault.
 fn refused(errors: impl IntoIterator<Item = Option<Error>>) -> Vec<OperationResult> {
-    errors.into_iter().map(|error| Err(error.unwrap_or(Error::NotApplied))).collect()
+    errors.into_iter().map(|error| Err(error.unwrap_or(Error::NotApplied)).inspect_err(Error::log)).collect()
 }
 
 /// The same case of an error once more.
