@@ -135,6 +135,8 @@ struct Loaded {
     overlap_to: Timestamp,
     sweep: Sweep,
     pass: Option<Pass>,
+    /// Where a pass was given up that read on from the short overlap.
+    resume: Option<LogPosition>,
     /// Tombstones older than this were forgotten.
     forgotten: Timestamp,
     source: Source,
@@ -471,8 +473,17 @@ impl Loading {
             Start::Nothing => (Source::Log, start),
             Start::Snapshot { moment, log_read_at } => (Source::Snapshot { moment }, log_read_at),
         };
-        let mut loaded =
-            Loaded { index, read_to: start, overlap_to: start, sweep, pass: None, forgotten: start, source, log_read_at };
+        let mut loaded = Loaded {
+            index,
+            read_to: start,
+            overlap_to: start,
+            sweep,
+            pass: None,
+            resume: None,
+            forgotten: start,
+            source,
+            log_read_at,
+        };
         loaded.index.forget_tombstones_before(start.plus_millis(-2 * bounds.long_overlap));
         // A single page shows the whole log at one moment. Of several, a contact that changed meanwhile can have moved from one that
         // was not read yet to one that was, and is in none of them.
@@ -510,8 +521,9 @@ impl Loaded {
         } else {
             Slice::None
         };
-        self.pass =
-            Some(Pass { start: now, from, covers_overlap, covers_sweep, position: None, read: None, is_done: false, slice });
+        // A stamp can have more entries than one call has time for. The pass that was given up within it has read all before.
+        let position = self.resume.take().filter(|resume| covers_overlap && !covers_sweep && resume.updated_at == from);
+        self.pass = Some(Pass { start: now, from, covers_overlap, covers_sweep, position, read: None, is_done: false, slice });
     }
 
     /// By a clock that went back, entries can come with stamps that seem to be read already.
@@ -572,6 +584,7 @@ impl Loaded {
             };
             pass.is_done = page.next.is_none();
             pass.position = page.next;
+            self.resume = pass.position.clone().filter(|_| pass.covers_overlap);
             if pass.covers_overlap {
                 self.overlap_to = self.overlap_to.max(reached);
                 self.read_to = self.read_to.max(reached);

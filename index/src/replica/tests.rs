@@ -98,6 +98,36 @@ fn a_quiet_tenants_refresh_is_one_read_of_all_of_the_long_overlap() {
 }
 
 #[test]
+fn more_entries_of_one_stamp_than_a_call_can_read_are_read_by_several() {
+    let bounds = Bounds { page_entries: 10, ..Bounds::default() };
+    let (mut log, mut replica) = (Log::default(), Replica::new(bounds));
+    // Each call has ten seconds and time for five pages, of which the last is not answered any more.
+    let call = |log: &mut Log, replica: &mut Replica, now: i64| {
+        replica.begin(at(now));
+        for page in 0..5 {
+            let Some(read) = replica.next_read() else { break };
+            if page < 4 {
+                let page = log.page(&read);
+                replica.answer(read.id, page);
+            }
+        }
+        replica.progress() == Progress::Ready
+    };
+    let calls = |log: &mut Log, replica: &mut Replica, from: i64| {
+        (0..40).find(|number| call(log, replica, from + 10_000 * number)).map(|number| number + 1)
+    };
+
+    (0..400).for_each(|contact| log.write(contact, -3_600_000));
+    let load = calls(&mut log, &mut replica, 0);
+    (400..800).for_each(|contact| log.write(contact, 10_000));
+    let refresh = calls(&mut log, &mut replica, 10_001);
+
+    assert!(load.is_some_and(|calls| calls <= 12), "{load:?}");
+    assert!(refresh.is_some_and(|calls| calls <= 12), "{refresh:?}");
+    assert_eq!(replica.index().unwrap().len(), 800);
+}
+
+#[test]
 fn a_busy_tenants_overlap_is_read_once_a_second_whatever_the_lists() {
     let (mut log, mut replica) = (Log::default(), replica());
     // A thousand writes a second, and a hundred lists.
