@@ -5,7 +5,7 @@
 
 mod bulk;
 
-pub(crate) use bulk::{NameWords, WordSet};
+pub(crate) use bulk::{NameWords, Word, WordSet};
 use memchr::memmem;
 
 use crate::hashed::{Hashed, push};

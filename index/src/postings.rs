@@ -53,7 +53,11 @@ impl Postings {
                 Self::Few(len as u8, few)
             }
             ..LONG => Self::List(Box::new(List(slots.to_vec()))),
-            len => Self::Bits(Box::new(Long { slots: slots.iter().copied().collect(), len })),
+            len => {
+                let bits =
+                    RoaringBitmap::from_sorted_iter(slots.iter().copied()).unwrap_or_else(|_| slots.iter().copied().collect());
+                Self::Bits(Box::new(Long { slots: bits, len }))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A simulated world around the replica: writers with skewed clocks whose writes land late, a log that shows entries late and out
-//! of order, instances that are throttled, cut off and frozen for seconds to days, bulk changes, deletions that expire, restores.
+//! of order, instances that are throttled, cut off and frozen for seconds to days, bulk changes, deletions that expire, restores, and
+//! snapshots that any instance wrote at any time and any other one starts from.
 //!
 //! The replica is the one that ships, with the bounds that ship; only the world is simulated. `SIMULATIONS=100000 cargo test -p index
 //! --test refresh_simulation` runs more histories, `SIMULATION_SEED=…` one of them again.
@@ -7,9 +8,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test cannot go on without, it panics for")]
 
 use std::collections::BTreeMap;
-use std::env;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::{env, io};
 
 use fastrand::Rng;
 use index::bounds::{Bounds, LONG_OVERLAP_MS, SHORT_OVERLAP_MS};
@@ -17,8 +18,9 @@ use index::entry::{EntryFields, IndexEntry};
 use index::log::{LogPage, LogPosition, LogRead, ResetMark};
 use index::object_id::ObjectId;
 use index::query::{Filter, ListQuery};
+use index::snapshot::{Snapshot, TenantHash, read, write};
 use index::timestamp::Timestamp;
-use index::{Progress, Replica};
+use index::{Progress, Refused, Replica};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -33,6 +35,14 @@ const TIMEOUT: i64 = 30 * SECOND;
 
 /// How far a read of the log can lag behind another one.
 const READ_LAG: i64 = 300;
+
+/// Simulations within which each fault is found that is made on purpose.
+const FAULTY_SIMULATIONS: u64 = 3_000;
+
+const TENANT: TenantHash = [1; 32];
+
+/// How many snapshots are kept: old ones too, as a restored backup of the table brings them back.
+const SNAPSHOTS: usize = 6;
 
 /// 2026-01-01, so that stamps look like those of the program.
 const START: i64 = 1_767_225_600_000;
@@ -69,8 +79,35 @@ struct Mark {
     epoch: u32,
 }
 
+/// What the simulated protocol does wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// A snapshot's moment is when it is written, and not when its reading began.
+    MomentAtEnd,
+    /// Snapshots have no tombstones.
+    NoTombstones,
+    /// After a snapshot, the log is read from its moment less the short overlap.
+    ShortOverlap,
+    /// Snapshots do not say which reset mark they know.
+    NoGeneration,
+}
+
+/// A snapshot that an instance wrote.
+struct Stored {
+    bytes: Vec<u8>,
+    /// When it was written, by the writer's clock.
+    written: i64,
+    /// The greatest skew of the clocks that it was read by.
+    skew: i64,
+    /// The version of each contact that it knows.
+    known: BTreeMap<usize, u64>,
+}
+
 struct World {
     random: Rng,
+    fault: Fault,
+    snapshots: Vec<Stored>,
     now: i64,
     contacts: Vec<Vec<Version>>,
     writes: Vec<Write>,
@@ -85,8 +122,22 @@ struct Instance {
     replica: Replica,
     /// What its clock shows, less the true time.
     skew: i64,
-    /// What its lists showed since the index was last loaded.
+    /// The greatest skew of the clocks that its index was read by.
+    index_skew: i64,
+    /// What its lists showed since the index was last loaded, or what the snapshot knew that it started from.
     shown: BTreeMap<usize, u64>,
+}
+
+impl Instance {
+    fn new(bounds: Bounds, skew: i64) -> Self {
+        Self { replica: Replica::new(bounds), skew, index_skew: skew, shown: BTreeMap::new() }
+    }
+
+    /// Takes note that whatever was known is void.
+    fn forget(&mut self) {
+        self.shown.clear();
+        self.index_skew = self.skew;
+    }
 }
 
 fn id(contact: usize) -> ObjectId {
@@ -96,13 +147,14 @@ fn id(contact: usize) -> ObjectId {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, fault: Fault) -> Self {
         let mut random = Rng::with_seed(seed);
         // Now and then so many that a change of all of them makes the tenant a busy one.
         let count = if random.u32(0..8) == 0 { random.usize(200..400) } else { random.usize(1..60) };
         let contacts = vec![Vec::new(); count];
         let trouble = [0, 2, 10, 30][random.usize(0..4)];
-        Self { random, now: START, contacts, writes: Vec::new(), marks: Vec::new(), epoch: 0, names: 0, trouble }
+        let (snapshots, writes, marks) = (Vec::new(), Vec::new(), Vec::new());
+        Self { random, fault, snapshots, now: START, contacts, writes, marks, epoch: 0, names: 0, trouble }
     }
 
     fn bad_luck(&mut self) -> bool {
@@ -250,7 +302,7 @@ impl World {
     fn list(&mut self, instance: &mut Instance, parallel: usize) -> bool {
         let asked = self.now;
         instance.replica.begin(Timestamp::from_millis(self.now + instance.skew));
-        let was_loaded = instance.replica.is_loaded();
+        let had_index = instance.replica.provisional_index().is_some();
         let mut under_way: Vec<LogRead> = Vec::new();
         let (mut failures, mut pages, mut read_from) = (0, 0, asked);
         while instance.replica.progress() == Progress::Reading {
@@ -287,15 +339,68 @@ impl World {
                     }
                 }
             }
-            if !instance.replica.is_loaded() {
-                instance.shown.clear();
+            if instance.replica.provisional_index().is_none() {
+                instance.forget();
             }
         }
-        if !was_loaded {
-            instance.shown.clear();
+        if !had_index {
+            instance.forget();
         }
         self.check(instance, read_from);
         true
+    }
+
+    /// Writes a snapshot of an instance's index as it stands, if it has one.
+    fn write_snapshot(&mut self, instance: &Instance) {
+        let (Some(index), Some(origin)) = (instance.replica.index(), instance.replica.origin(TENANT)) else { return };
+        let mut bytes = Vec::new();
+        let mut sink = |part: Vec<u8>| -> io::Result<()> {
+            bytes.extend(part);
+            Ok(())
+        };
+        write(index, &origin, &mut sink).unwrap();
+        let known = (0..self.contacts.len()).filter_map(|contact| Some((contact, index.version(id(contact))?))).collect();
+        if self.snapshots.len() == SNAPSHOTS {
+            let oldest = self.random.usize(0..SNAPSHOTS);
+            self.snapshots.remove(oldest);
+        }
+        self.snapshots.push(Stored { bytes, written: self.now + instance.skew, skew: instance.index_skew, known });
+    }
+
+    /// Lets an instance that has no index start from a snapshot, mostly the last one.
+    fn start_from_snapshot(&mut self, instance: &mut Instance) {
+        let Some(last) = self.snapshots.len().checked_sub(1) else { return };
+        let stored = &self.snapshots[if self.random.u32(0..4) == 0 { self.random.usize(0..=last) } else { last }];
+        let mut snapshot = read(&stored.bytes, &TENANT, usize::MAX, NonZeroUsize::MIN).unwrap();
+        let Snapshot { index, origin } = &mut snapshot;
+        match self.fault {
+            Fault::None => {}
+            Fault::MomentAtEnd => origin.moment = Timestamp::from_millis(stored.written),
+            Fault::NoTombstones => index.forget_tombstones_before(Timestamp::from_millis(i64::MAX)),
+            Fault::ShortOverlap => origin.moment = origin.moment.plus_millis(LONG_OVERLAP_MS - SHORT_OVERLAP_MS),
+            Fault::NoGeneration => origin.reset = self.marks.last().map(|mark| mark.mark.clone()),
+        }
+        let (now, moment) = (self.now + instance.skew, snapshot.origin.moment.millis());
+        match instance.replica.start_from(snapshot, Timestamp::from_millis(now)) {
+            Ok(()) => {
+                instance.shown.clone_from(&stored.known);
+                instance.index_skew = instance.skew.max(stored.skew);
+            }
+            Err(Refused::TooOld { age_ms }) => assert_eq!(age_ms, now - moment),
+            Err(refused) => assert!(matches!(refused, Refused::Reset | Refused::Ahead { .. }), "{refused}"),
+        }
+    }
+
+    /// What the function that writes snapshots does: a replica of its own, from a snapshot or, once in a while, from the whole log.
+    fn rebuild(&mut self, bounds: Bounds) {
+        let mut builder = Instance::new(bounds, self.skew());
+        if self.random.u32(0..4) > 0 {
+            self.start_from_snapshot(&mut builder);
+        }
+        let parallel = self.random.usize(1..5);
+        if self.list(&mut builder, parallel) {
+            self.write_snapshot(&builder);
+        }
     }
 
     /// Holds the index against what the log showed at `asked`.
@@ -305,20 +410,20 @@ impl World {
         let certain = |visible: i64| visible + READ_LAG;
         // The first epoch whose mark is not certain to be known, or rather of a restore that is not over yet.
         let settled = |epoch: u32| {
-            let late = |mark: &Mark| certain(mark.visible) + instance.skew - mark.mark.updated_at.millis();
+            let late = |mark: &Mark, skew| certain(mark.visible) + skew - mark.mark.updated_at.millis();
             let shows = |mark: &Mark| {
-                (certain(mark.visible) <= asked && late(mark) <= SHORT_OVERLAP_MS)
-                    || (certain(mark.visible) <= swept && late(mark) <= LONG_OVERLAP_MS)
+                (certain(mark.visible) <= asked && late(mark, instance.skew) <= SHORT_OVERLAP_MS)
+                    || (certain(mark.visible) <= swept && late(mark, instance.index_skew) <= LONG_OVERLAP_MS)
             };
             epoch == 0 || self.marks.iter().any(|mark| mark.epoch >= epoch && shows(mark))
         };
         for (contact, versions) in self.contacts.iter().enumerate() {
             let known = index.version(id(contact));
             let must_show = |version: &Version| {
-                let late = certain(version.visible) + instance.skew - version.stamp;
+                let late = |skew| certain(version.visible) + skew - version.stamp;
                 let pause = if self.contacts.len() > 100 { SECOND } else { 0 };
-                let shown_at_once = late <= SHORT_OVERLAP_MS && certain(version.visible) + pause <= asked;
-                let shown_by_sweep = late <= LONG_OVERLAP_MS && certain(version.visible) <= swept;
+                let shown_at_once = late(instance.skew) <= SHORT_OVERLAP_MS && certain(version.visible) + pause <= asked;
+                let shown_by_sweep = late(instance.index_skew) <= LONG_OVERLAP_MS && certain(version.visible) <= swept;
                 let is_certain = certain(version.visible) <= asked;
                 is_certain && (shown_at_once || shown_by_sweep || (version.is_restored && settled(version.epoch)))
             };
@@ -393,13 +498,11 @@ impl World {
 }
 
 /// One history from beginning to end.
-fn simulate(seed: u64) {
-    let mut world = World::new(seed);
+fn simulate(seed: u64, fault: Fault) {
+    let mut world = World::new(seed, fault);
     let page_entries = [1, 3, 10, 5_000][world.random.usize(0..4)];
     let bounds = Bounds { page_entries, ..Bounds::default() };
-    let mut instances: Vec<Instance> = (0..world.random.usize(1..4))
-        .map(|_| Instance { replica: Replica::new(bounds), skew: world.skew(), shown: BTreeMap::new() })
-        .collect();
+    let mut instances: Vec<Instance> = (0..world.random.usize(1..4)).map(|_| Instance::new(bounds, world.skew())).collect();
     for _ in 0..world.random.usize(10..120) {
         let contact = world.random.usize(0..world.contacts.len());
         match world.random.u32(0..100) {
@@ -408,11 +511,27 @@ fn simulate(seed: u64) {
             55..58 => (0..world.contacts.len()).for_each(|contact| world.start_write(contact, false)),
             58..60 => (0..world.contacts.len()).for_each(|contact| world.start_write(contact, true)),
             60..62 => world.restore(),
-            62..63 => {
+            62..65 => {
                 let instance = world.random.usize(0..instances.len());
                 instances[instance].replica.unload();
+                if world.random.bool() {
+                    world.start_from_snapshot(&mut instances[instance]);
+                }
             }
-            63..70 => {
+            65..68 => {
+                let instance = world.random.usize(0..instances.len());
+                world.write_snapshot(&instances[instance]);
+            }
+            68..71 => {
+                world.rebuild(bounds);
+                // A new instance can start at once, from what was just written.
+                let mut instance = Instance::new(bounds, world.skew());
+                world.start_from_snapshot(&mut instance);
+                let (replaced, parallel) = (world.random.usize(0..instances.len()), world.random.usize(1..5));
+                world.list(&mut instance, parallel);
+                instances[replaced] = instance;
+            }
+            71..76 => {
                 let pause = [100, SECOND, 10 * SECOND, 10 * MINUTE, 3 * HOUR, 40 * DAY][world.random.usize(0..6)];
                 let pause = world.random.i64(0..pause);
                 world.advance(pause);
@@ -434,14 +553,25 @@ fn simulate(seed: u64) {
 fn lists_show_what_the_log_showed_whatever_happens() {
     let number = |name| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("SIMULATION_SEED") {
-        return simulate(seed);
+        return simulate(seed, Fault::None);
     }
     let simulations = number("SIMULATIONS").unwrap_or(1_000);
     let first = if simulations > 1_000 { fastrand::u64(..u64::MAX / 2) } else { 1 };
     for seed in first..first + simulations {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed))) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| simulate(seed, Fault::None))) {
             eprintln!("SIMULATION_SEED={seed} shows this again");
             resume_unwind(panic);
         }
+    }
+}
+
+#[test]
+fn a_fault_in_the_protocol_of_snapshots_is_found() {
+    for fault in [Fault::MomentAtEnd, Fault::NoTombstones, Fault::ShortOverlap, Fault::NoGeneration] {
+        let is_found = |seed: &u64| catch_unwind(AssertUnwindSafe(|| simulate(*seed, fault))).is_err();
+        let found: Option<u64> = (1..=FAULTY_SIMULATIONS).find(is_found);
+
+        assert!(found.is_some(), "{fault:?} is not found within {FAULTY_SIMULATIONS} simulations");
+        eprintln!("{fault:?} is found by the simulation with the seed {found:?}");
     }
 }

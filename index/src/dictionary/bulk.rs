@@ -13,20 +13,45 @@ const SEVERAL: u32 = 1 << 31;
 /// The words of names as they are written, each known by its number, and what they are when they are folded.
 #[derive(Debug, Default)]
 pub(crate) struct WordSet {
-    text: String,
-    ends: Vec<u32>,
-    forms: Vec<Form>,
-    /// Of each word the number of its folded form, which can be none or several.
-    folded: Vec<u32>,
+    /// The long words.
+    text: Vec<u8>,
+    words: Vec<Word>,
     several: Vec<Vec<u32>>,
     distinct: Distinct,
 }
 
-/// How a written word and its folded form differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Form {
-    pub is_ascii: bool,
-    pub is_folded: bool,
+/// How many bytes of a word are kept with it.
+const SHORT: usize = 16;
+
+/// A word as it is written. The words of a contact are anywhere among all, so memory is asked but once for each of them, if it is short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Word {
+    /// The bytes of a short word; of a long one where it is in the text of all.
+    bytes: [u8; SHORT],
+    /// How many bytes it has; then, in the two highest bits, how it differs from its folded form.
+    len: u32,
+    /// The number of its folded form, which can be none or several.
+    folded: u32,
+}
+
+/// Marks of a word beside its length: it is ASCII, and it is folded already.
+const ASCII: u32 = 1 << 31;
+const FOLDED: u32 = 1 << 30;
+
+impl Word {
+    /// How many bytes it has.
+    pub const fn len(self) -> usize {
+        (self.len & !(ASCII | FOLDED)) as usize
+    }
+
+    pub const fn is_ascii(self) -> bool {
+        self.len & ASCII != 0
+    }
+
+    /// Whether folding leaves it as it is.
+    pub const fn is_folded(self) -> bool {
+        self.len & FOLDED != 0
+    }
 }
 
 /// Distinct folded words.
@@ -46,11 +71,16 @@ pub(crate) struct TooLong;
 impl WordSet {
     /// Adds the next word. What is between the spaces of a name is a word, so none has a space.
     pub fn push(&mut self, word: &str, hasher: &KeyHasher, scratch: &mut Vec<u8>) -> Result<(), TooLong> {
-        self.text.push_str(word);
-        self.ends.push(u32::try_from(self.text.len()).map_err(|_| TooLong)?);
+        let len = u32::try_from(word.len()).ok().filter(|len| len & (ASCII | FOLDED) == 0).ok_or(TooLong)?;
+        let mut bytes = [0; SHORT];
+        if word.len() <= SHORT {
+            bytes[..word.len()].copy_from_slice(word.as_bytes());
+        } else {
+            bytes[..size_of::<u64>()].copy_from_slice(&(self.text.len() as u64).to_le_bytes());
+            self.text.extend_from_slice(word.as_bytes());
+        }
         scratch.clear();
         fold_onto(word, scratch);
-        self.forms.push(Form { is_ascii: word.is_ascii(), is_folded: scratch == word.as_bytes() });
         let mut words = scratch.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
         let folded = match (words.next(), words.next()) {
             (None, _) => NONE,
@@ -62,26 +92,41 @@ impl WordSet {
                 (self.several.len() as u32 - 1) | SEVERAL
             }
         };
-        self.folded.push(folded);
+        let ascii = if word.is_ascii() { ASCII } else { 0 };
+        let is_folded = if scratch == word.as_bytes() { FOLDED } else { 0 };
+        self.words.push(Word { bytes, len: len | ascii | is_folded, folded });
         Ok(())
     }
 
     /// Gives back what is only needed to add words.
     pub fn end(&mut self) {
         self.distinct.table = Vec::new();
+        self.text.shrink_to_fit();
+        self.words.shrink_to_fit();
     }
 
-    /// A word as it is written, and how it differs from its folded form.
-    pub fn get(&self, number: u32) -> Option<(&str, Form)> {
-        let at = number as usize;
-        let end = *self.ends.get(at)? as usize;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        Some((self.text.get(start..end)?, self.forms[at]))
+    /// The word of this number.
+    pub fn get(&self, number: u64) -> Option<Word> {
+        self.words.get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// Appends a word's text.
+    pub fn push_text(&self, word: Word, text: &mut Vec<u8>) {
+        let len = word.len();
+        if len <= SHORT {
+            // To copy all of it takes no branch on the length.
+            let end = text.len() + len;
+            text.extend_from_slice(&word.bytes);
+            text.truncate(end);
+        } else {
+            let start = u64::from_le_bytes(std::array::from_fn(|byte| word.bytes[byte])) as usize;
+            text.extend_from_slice(&self.text[start..start + len]);
+        }
     }
 
     /// Appends the numbers of what a word is when it is folded.
-    pub fn fold(&self, number: u32, folded: &mut Vec<u32>) {
-        match self.folded[number as usize] {
+    pub fn fold(&self, word: Word, folded: &mut Vec<u32>) {
+        match word.folded {
             NONE => {}
             one if one & SEVERAL == 0 => folded.push(one),
             several => folded.extend_from_slice(&self.several[(several & !SEVERAL) as usize]),

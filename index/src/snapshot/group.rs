@@ -3,7 +3,7 @@
 use super::bytes::Reader;
 use super::layout::BlockColumn;
 use super::{Error, RATIO};
-use crate::dictionary::{NameWords, WordSet};
+use crate::dictionary::{NameWords, Word, WordSet};
 use crate::entry::TextField;
 use crate::fold::fold_onto;
 use crate::hashed::{Pair, pair};
@@ -37,14 +37,19 @@ pub(super) const fn is_of_words(column: Column) -> bool {
 /// A column of texts that is being read.
 enum Texts<'a> {
     Plain { lens: Reader<'a>, text: &'a str, at: usize, is_ascii: bool },
-    OfWords { counts: Reader<'a>, numbers: Reader<'a>, left: u64 },
+    OfWords { counts: Reader<'a>, words: Vec<Word>, at: usize, left: u64 },
 }
 
 impl<'a> Texts<'a> {
-    fn new(column: Column, raw: &'a Raw) -> Result<Self, Error> {
-        let [lens, rest] = Reader(&raw.bytes).sections()?;
+    fn new(column: Column, raw: &'a Raw, words: &WordSet) -> Result<Self, Error> {
+        let [lens, mut rest] = Reader(&raw.bytes).sections()?;
         if is_of_words(column) {
-            return Ok(Self::OfWords { counts: lens, numbers: rest, left: raw.stored * RATIO });
+            // The words of many contacts are looked up at once, so that memory delivers one while it is asked for others.
+            let mut found = Vec::with_capacity(rest.0.len() / 2);
+            while !rest.0.is_empty() {
+                found.push(words.get(rest.varint()?).ok_or(WORDS)?);
+            }
+            return Ok(Self::OfWords { counts: lens, words: found, at: 0, left: raw.stored * RATIO });
         }
         let text = std::str::from_utf8(rest.0).map_err(|_| Error::Malformed("texts are not UTF-8"))?;
         Ok(Self::Plain { lens, text, at: 0, is_ascii: text.is_ascii() })
@@ -53,7 +58,10 @@ impl<'a> Texts<'a> {
     fn end(self) -> Result<(), Error> {
         match self {
             Self::Plain { lens, text, at, is_ascii: _ } => lens.end().and(Reader(&text.as_bytes()[at..]).end()),
-            Self::OfWords { counts, numbers, left: _ } => counts.end().and(numbers.end()),
+            Self::OfWords { counts, words, at, left: _ } => {
+                let are_all_read = if at == words.len() { Ok(()) } else { Err(WORDS) };
+                counts.end().and(are_all_read)
+            }
         }
     }
 }
@@ -85,13 +93,12 @@ pub(super) fn build(
         keys: Vec::with_capacity(contacts * 4),
         names: NameWords { numbers: Vec::with_capacity(contacts * 4), ends: Vec::with_capacity(contacts) },
         keying: Keys::default(),
-        numbers: Vec::new(),
         folded: Vec::new(),
         scratch: Vec::new(),
     };
     let mut columns = Vec::with_capacity(texts.len());
     for (column, raw) in Column::ALL.into_iter().zip(texts) {
-        columns.push((column, Texts::new(column, raw)?));
+        columns.push((column, Texts::new(column, raw, words)?));
     }
     for slot in first..first + contacts as u32 {
         builder.contact(slot, &mut columns)?;
@@ -144,7 +151,6 @@ struct Builder<'a> {
     names: NameWords,
     keying: Keys,
     /// The words of a text, and the folded words of a contact.
-    numbers: Vec<u32>,
     folded: Vec<u32>,
     scratch: Vec<u8>,
 }
@@ -168,14 +174,12 @@ impl Builder<'_> {
                     }
                     len > 0
                 }
-                Texts::OfWords { counts, numbers, left } => {
-                    let count = counts.varint()?;
+                Texts::OfWords { counts, words, at, left } => {
+                    let count = usize::try_from(counts.varint()?).map_err(|_| WORDS)?;
                     if count > 0 {
-                        self.numbers.clear();
-                        for _ in 0..count {
-                            self.numbers.push(u32::try_from(numbers.varint()?).map_err(|_| WORDS)?);
-                        }
-                        self.of_words(slot, column, left)?;
+                        let end = at.checked_add(count).ok_or(WORDS)?;
+                        self.of_words(slot, column, words.get(*at..end).ok_or(WORDS)?, left)?;
+                        *at = end;
                     }
                     count > 0
                 }
@@ -204,31 +208,28 @@ impl Builder<'_> {
         self.key(slot, column, text.as_bytes());
     }
 
-    /// A text of the words in `numbers`. No more than `left` bytes of such texts may follow.
-    fn of_words(&mut self, slot: u32, column: Column, left: &mut u64) -> Result<(), Error> {
-        let (mut len, mut is_ascii, mut is_folded) = (0, true, true);
-        for &number in &self.numbers {
-            let (word, form) = self.words.get(number).ok_or(WORDS)?;
-            len += word.len() + 1;
-            is_ascii &= form.is_ascii;
-            is_folded &= form.is_folded;
+    /// A text of these words. No more than `left` bytes of such texts may follow.
+    fn of_words(&mut self, slot: u32, column: Column, words: &[Word], left: &mut u64) -> Result<(), Error> {
+        let (mut len, mut is_ascii, mut is_folded) = (words.len() - 1, true, true);
+        for word in words {
+            len += word.len();
+            is_ascii &= word.is_ascii();
+            is_folded &= word.is_folded();
         }
-        len -= 1;
         *left = left.checked_sub(len as u64).ok_or(Error::Malformed("names have more than their bytes can hold"))?;
         let record = self.records.text(column, len, is_ascii, is_folded);
-        for (at, &number) in self.numbers.iter().enumerate() {
+        let start = record.len();
+        for (at, &word) in words.iter().enumerate() {
             if at > 0 {
                 record.push(b' ');
             }
-            let (word, _) = self.words.get(number).ok_or(WORDS)?;
-            record.extend_from_slice(word.as_bytes());
+            self.words.push_text(word, record);
         }
-        if has_words(column) {
-            self.numbers.iter().for_each(|&number| self.words.fold(number, &mut self.folded));
-        }
-        let start = record.len() - len;
         let hash = self.keying.hash(column, &record[start..], self.hasher);
         self.keys.extend(hash.map(|hash| pair(hash, slot)));
+        if has_words(column) {
+            words.iter().for_each(|&word| self.words.fold(word, &mut self.folded));
+        }
         Ok(())
     }
 

@@ -181,7 +181,8 @@ fn words_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == b' ')
 }
 
-/// The words of all texts that are written as words, the most frequent first, because small numbers are short.
+/// The words of all texts that are written as words. The most frequent come first, because small numbers are short; of those that are
+/// equally frequent the ones that occur first, so that a reader finds rare words, which are most, one after another.
 struct Words<'a> {
     all: Vec<&'a [u8]>,
     numbers: HashMap<&'a [u8], u32>,
@@ -189,18 +190,20 @@ struct Words<'a> {
 
 impl<'a> Words<'a> {
     fn of(records: &'a Records, slots: &[u32]) -> Self {
-        let mut numbers: HashMap<&[u8], u32> = HashMap::new();
+        let mut counts: HashMap<&[u8], (Reverse<u32>, u32)> = HashMap::new();
         let columns: Vec<Column> = Column::ALL.into_iter().filter(|&column| is_of_words(column)).collect();
         for &slot in slots {
             let texts = columns.iter().filter_map(|&column| records.text(slot, column));
-            texts.flat_map(|text| words_of(text.text)).for_each(|word| *numbers.entry(word).or_default() += 1);
+            for word in texts.flat_map(|text| words_of(text.text)) {
+                let place = counts.len() as u32;
+                counts.entry(word).or_insert((Reverse(0), place)).0.0 += 1;
+            }
         }
-        let mut all: Vec<(&[u8], u32)> = numbers.iter().map(|(&word, &count)| (word, count)).collect();
-        all.sort_unstable_by_key(|&(word, count)| (Reverse(count), word));
-        let all: Vec<&[u8]> = all.into_iter().map(|(word, _)| word).collect();
-        for (&word, number) in all.iter().zip(0..) {
-            numbers.insert(word, number);
-        }
+        let mut all: Vec<(Reverse<u32>, u32, &[u8])> =
+            counts.into_iter().map(|(word, (count, place))| (count, place, word)).collect();
+        all.sort_unstable();
+        let all: Vec<&[u8]> = all.into_iter().map(|(.., word)| word).collect();
+        let numbers = all.iter().copied().zip(0..).collect();
         Self { all, numbers }
     }
 }
