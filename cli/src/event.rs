@@ -183,7 +183,9 @@ mod tests {
     fn every_function_has_a_sample_event_that_lambda_can_read() {
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).unwrap();
         let mut samples = BTreeMap::new();
-        for file in folder.map(|entry| entry.unwrap().path()) {
+        // The events of the snapshot function come from the stream and the schedule; its own tests read them.
+        let of_snapshots = |file: &Path| file.file_stem().unwrap().to_str().unwrap().starts_with("snapshot-client-contacts");
+        for file in folder.map(|entry| entry.unwrap().path()).filter(|file| !of_snapshots(file)) {
             let sample: ApiGatewayV2httpRequest = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
             samples.insert(file.file_stem().unwrap().to_str().unwrap().to_owned(), sample.route_key.unwrap());
         }

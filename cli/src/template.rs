@@ -374,12 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn every_function_crate_has_a_route_and_a_handler() {
+    fn every_function_crate_has_a_handler_and_a_route_unless_it_has_other_events() {
         let template = Template::parse(SOURCE).unwrap();
         let routed: BTreeSet<_> = template.routes.iter().map(|route| route.binary.clone()).collect();
 
         let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../functions")).unwrap();
-        let crates: BTreeSet<_> = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut crates: BTreeSet<_> = crates.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        // Its events come from the table's stream and from a schedule.
+        assert!(crates.remove("snapshot-client-contacts"));
         let handled: BTreeSet<_> = Function::ALL.iter().map(|function| function.binary().to_owned()).collect();
         assert_eq!(routed, crates);
         assert_eq!(routed, handled);

@@ -6,6 +6,7 @@
     python3 two_way_sync.py crm.db edit ada name "Ada King"
     python3 two_way_sync.py crm.db remove ada
     python3 two_way_sync.py crm.db sync
+    python3 two_way_sync.py crm.db show
 
 `sync` can be killed at any moment and started again: nothing is lost and nothing is done twice. What both sides edited at the same time is merged field by
 field; if both edited the same field, this side wins. What either side deleted is deleted.
@@ -169,6 +170,9 @@ def main():
             db.execute("UPDATE person SET edits = json_set(edits, ?, ?) WHERE external_id = ?", [f"$.{field}", value, external_id])
         elif command == "remove":
             db.execute("UPDATE person SET removed = 1 WHERE external_id = ?", values)
+    if command == "show":
+        for row in db.execute("SELECT external_id, name, email, contact_id FROM person ORDER BY external_id"):
+            print(json.dumps(dict(zip(("external_id", "name", "email", "contact_id"), row)), ensure_ascii=False))
     if command == "sync":
         pull(db)
         push(db)
