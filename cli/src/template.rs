@@ -383,8 +383,10 @@ mod tests {
         // Its events come from the table's stream and from a schedule.
         assert!(crates.remove("snapshot-client-contacts"));
         let handled: BTreeSet<_> = Function::ALL.iter().map(|function| function.binary().to_owned()).collect();
-        assert_eq!(routed, crates);
         assert_eq!(routed, handled);
+        // Nobody calls this one: the table's stream and the schedule do.
+        let jobs = BTreeSet::from(["snapshot-client-contacts".to_owned()]);
+        assert_eq!(routed.union(&jobs).cloned().collect::<BTreeSet<_>>(), crates);
     }
 
     #[test]

@@ -104,18 +104,12 @@ mod tests {
 
     #[test]
     fn events_are_batches_and_the_schedule() {
-        let batch = json!({"Records": [{
-            "eventID": "1", "eventName": "MODIFY", "eventSource": "aws:dynamodb",
-            "dynamodb": {
-                "Keys": {"tenant": {"S": "acme"}, "_id": {"S": "60f1b2b3c9e9a12345678901"}},
-                "SequenceNumber": "111", "SizeBytes": 26, "StreamViewType": "KEYS_ONLY"
-            }
-        }]});
+        let batch = serde_json::from_str(include_str!("../../../events/snapshot-client-contacts.json")).unwrap();
         let parsed = |event: Value| serde_json::from_value::<Event>(event).ok();
 
         let Some(Event::Changes { records }) = parsed(batch) else { panic!("a batch") };
         let Change { keys, sequence_number } = &records[0].dynamodb;
-        assert_eq!((keys.tenant.text.as_str(), sequence_number.as_str()), ("acme", "111"));
+        assert_eq!((keys.tenant.text.as_str(), sequence_number.as_str()), ("local", "222"));
         assert!(matches!(parsed(json!({"look_after": "all"})), Some(Event::Schedule { look_after: All::All })));
         for other in [json!({}), json!({"look_after": "one"}), json!({"Records": [{}]}), json!("all")] {
             assert!(parsed(other.clone()).is_none(), "{other}");
