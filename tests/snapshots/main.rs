@@ -5,6 +5,7 @@
 mod reading;
 mod s3;
 mod tampering;
+mod template;
 mod time;
 
 use std::collections::BTreeMap;

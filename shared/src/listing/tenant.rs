@@ -136,11 +136,12 @@ impl Tenant {
         if !(state.passed.is_some_and(|passed| passed > asked) && state.replica.is_loaded()) {
             let waited = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
             let (start, now) = (Instant::now(), now.plus_millis(waited));
-            let beside = state.replica.index().map(beside);
-            let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
-            let last = state.passed.filter(|_| state.replica.is_loaded());
-            let was_loaded = state.replica.is_loaded();
+            let was_loaded = state.replica.is_loaded() && !state.replica.starts_anew(now);
+            let last = state.passed.filter(|_| was_loaded);
             let snapshot_bytes = self.begin(reader, &mut state.replica, now).await?;
+            // Of a snapshot too, before it has caught up with the log: what the log changes is fetched afterwards.
+            let beside = state.replica.provisional_index().map(beside);
+            let beside = async { if let Some(beside) = beside { Some(beside.await) } else { None } };
             let pass = self.pass(reader, &mut state.replica, now);
             let (passed, beside) = futures::join!(pass, beside);
             self.resets.store(state.replica.resets(), Ordering::Release);
