@@ -39,7 +39,7 @@ const GROUP: usize = if cfg!(test) { 32 } else { 32 * 1_024 };
 
 /// How many times as large as its stored bytes a block can be when it is decoded. Blocks that would exceed it are padded, which only
 /// happens to columns in which all contacts have the same value.
-const RATIO: u64 = 64;
+const RATIO: u64 = 16;
 
 const _: () = assert!(GROUP.is_multiple_of(32), "records are written in whole blocks");
 

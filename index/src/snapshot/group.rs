@@ -37,19 +37,70 @@ pub(super) const fn is_of_words(column: Column) -> bool {
 /// A column of texts that is being read.
 enum Texts<'a> {
     Plain { lens: Reader<'a>, text: &'a str, at: usize, is_ascii: bool },
-    OfWords { counts: Reader<'a>, words: Vec<Word>, at: usize, left: u64 },
+    OfWords(WordTexts<'a>),
+}
+
+/// Words that are looked up at once.
+const AHEAD: usize = 4_096;
+
+/// The most words of a text: more than the bytes of an item.
+pub(super) const MOST_WORDS: usize = 1 << 19;
+
+/// A column of texts that are written as the numbers of their words.
+struct WordTexts<'a> {
+    counts: Reader<'a>,
+    numbers: Reader<'a>,
+    words: &'a WordSet,
+    /// The words of the next texts. Those of many contacts are looked up at once, so that memory delivers one while it is asked for others.
+    found: Vec<Word>,
+    at: usize,
+    /// How many bytes the texts can still have.
+    left: u64,
+}
+
+impl WordTexts<'_> {
+    /// The words of the next text, and how many bytes the text has; nothing for a contact without one.
+    fn next(&mut self) -> Result<Option<(&[Word], usize)>, Error> {
+        let count = self.counts.varint()?;
+        if count == 0 {
+            return Ok(None);
+        }
+        let count = usize::try_from(count).ok().filter(|&count| count <= MOST_WORDS).ok_or(WORDS)?;
+        if self.found.len() - self.at < count {
+            self.look_up(count)?;
+        }
+        let start = self.at;
+        self.at += count;
+        let words = self.found.get(start..self.at).ok_or(WORDS)?;
+        let len = words.iter().map(|word| word.len()).sum::<usize>() + count - 1;
+        self.left = self.left.checked_sub(len as u64).ok_or(Error::Malformed("texts have more than their bytes can hold"))?;
+        Ok(Some((words, len)))
+    }
+
+    /// Looks up at least so many words, as far as there are so many.
+    fn look_up(&mut self, count: usize) -> Result<(), Error> {
+        self.found.drain(..self.at);
+        self.at = 0;
+        while self.found.len() < count.max(AHEAD) && !self.numbers.0.is_empty() {
+            self.found.push(self.words.get(self.numbers.varint()?).ok_or(WORDS)?);
+        }
+        Ok(())
+    }
+
+    fn end(self) -> Result<(), Error> {
+        if self.at < self.found.len() {
+            return Err(WORDS);
+        }
+        self.counts.end().and(self.numbers.end())
+    }
 }
 
 impl<'a> Texts<'a> {
-    fn new(column: Column, raw: &'a Raw, words: &WordSet) -> Result<Self, Error> {
-        let [lens, mut rest] = Reader(&raw.bytes).sections()?;
+    fn new(column: Column, raw: &'a Raw, words: &'a WordSet) -> Result<Self, Error> {
+        let [lens, rest] = Reader(&raw.bytes).sections()?;
         if is_of_words(column) {
-            // The words of many contacts are looked up at once, so that memory delivers one while it is asked for others.
-            let mut found = Vec::with_capacity(rest.0.len() / 2);
-            while !rest.0.is_empty() {
-                found.push(words.get(rest.varint()?).ok_or(WORDS)?);
-            }
-            return Ok(Self::OfWords { counts: lens, words: found, at: 0, left: raw.stored * RATIO });
+            let left = raw.stored * RATIO;
+            return Ok(Self::OfWords(WordTexts { counts: lens, numbers: rest, words, found: Vec::new(), at: 0, left }));
         }
         let text = std::str::from_utf8(rest.0).map_err(|_| Error::Malformed("texts are not UTF-8"))?;
         Ok(Self::Plain { lens, text, at: 0, is_ascii: text.is_ascii() })
@@ -58,10 +109,7 @@ impl<'a> Texts<'a> {
     fn end(self) -> Result<(), Error> {
         match self {
             Self::Plain { lens, text, at, is_ascii: _ } => lens.end().and(Reader(&text.as_bytes()[at..]).end()),
-            Self::OfWords { counts, words, at, left: _ } => {
-                let are_all_read = if at == words.len() { Ok(()) } else { Err(WORDS) };
-                counts.end().and(are_all_read)
-            }
+            Self::OfWords(texts) => texts.end(),
         }
     }
 }
@@ -174,14 +222,12 @@ impl Builder<'_> {
                     }
                     len > 0
                 }
-                Texts::OfWords { counts, words, at, left } => {
-                    let count = usize::try_from(counts.varint()?).map_err(|_| WORDS)?;
-                    if count > 0 {
-                        let end = at.checked_add(count).ok_or(WORDS)?;
-                        self.of_words(slot, column, words.get(*at..end).ok_or(WORDS)?, left)?;
-                        *at = end;
+                Texts::OfWords(texts) => {
+                    let text = texts.next()?;
+                    if let Some((words, len)) = text {
+                        self.of_words(slot, column, words, len);
                     }
-                    count > 0
+                    text.is_some()
                 }
             };
             if column == Column::Name && !is_there {
@@ -208,15 +254,10 @@ impl Builder<'_> {
         self.key(slot, column, text.as_bytes());
     }
 
-    /// A text of these words. No more than `left` bytes of such texts may follow.
-    fn of_words(&mut self, slot: u32, column: Column, words: &[Word], left: &mut u64) -> Result<(), Error> {
-        let (mut len, mut is_ascii, mut is_folded) = (words.len() - 1, true, true);
-        for word in words {
-            len += word.len();
-            is_ascii &= word.is_ascii();
-            is_folded &= word.is_folded();
-        }
-        *left = left.checked_sub(len as u64).ok_or(Error::Malformed("names have more than their bytes can hold"))?;
+    /// A text of these words, which is `len` bytes long.
+    fn of_words(&mut self, slot: u32, column: Column, words: &[Word], len: usize) {
+        let is_ascii = words.iter().all(|word| word.is_ascii());
+        let is_folded = words.iter().all(|word| word.is_folded());
         let record = self.records.text(column, len, is_ascii, is_folded);
         let start = record.len();
         for (at, &word) in words.iter().enumerate() {
@@ -230,7 +271,6 @@ impl Builder<'_> {
         if has_words(column) {
             words.iter().for_each(|&word| self.words.fold(word, &mut self.folded));
         }
-        Ok(())
     }
 
     fn key(&mut self, slot: u32, column: Column, text: &[u8]) {

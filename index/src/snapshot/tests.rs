@@ -1,5 +1,5 @@
 use std::io;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use proptest::prelude::*;
 
@@ -7,9 +7,10 @@ use twox_hash::XxHash3_64;
 
 use super::*;
 use crate::entry::{EntryFields, IndexEntry, TextField};
-use crate::fold::UNICODE_TABLES;
+use crate::fold::{UNICODE_TABLES, fold};
 use crate::index::tests::{Model, assert_same_lists, history_of, namespaces, query, small};
 use crate::object_id::ObjectId;
+use crate::query::{Filter, ListQuery, SortField, SortKey};
 use crate::records::Column;
 
 const TENANT: TenantHash = [7; 32];
@@ -142,7 +143,7 @@ fn contacts_that_are_all_alike_are_padded_to_the_bound_on_decoding() {
     let object = written(&index);
 
     assert_eq!(entries(&read_all(&object).unwrap().index), entries(&index));
-    assert!(object.len() < index.memory_bytes() / 20, "{} bytes of {}", object.len(), index.memory_bytes());
+    assert!(object.len() < index.memory_bytes() / 12, "{} bytes of {}", object.len(), index.memory_bytes());
 }
 
 /// What an index knows of its contacts and of deletions.
@@ -213,4 +214,110 @@ proptest! {
             prop_assert_eq!(again.version(entry.id), index.version(entry.id));
         }
     }
+}
+
+#[path = "../../tests/damage/mod.rs"]
+mod damage;
+
+/// What each contact of a small address book has, so that every kind of block has something in it.
+fn varied() -> ContactIndex {
+    let names =
+        ["Ada Lovelace", "Ada", "  ", "José Ñandú", "محمد أحمد", "a\u{a8}b \u{fdfa}", "ＡＢＣ Straße", "الف با تا ثا", "x"];
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut listed: Vec<IndexEntry> = entries(&some(75));
+    for (number, entry) in listed.iter_mut().enumerate() {
+        let mut some = |text: String| random.bool().then_some(text);
+        let fields = entry.fields.as_mut().unwrap();
+        fields.name = format!("{} {}", names[number % names.len()], names[number / 2 % names.len()]);
+        fields.texts = [
+            some(names[number % 5].to_owned()),
+            some(format!("+971 {number}")),
+            some("٠١٢".to_owned()),
+            some(format!("a{number}@b.example")),
+            some("Head of Sales".to_owned()),
+        ];
+        fields.external_id = some(format!("C-{number}"));
+        fields.disabled = number % 5 == 0;
+        fields.company_namespace = vec!["a".to_owned(), format!("n{}", number % 4)];
+        entry.updated_at = Timestamp::from_millis(number as i64 * 7 % 40);
+    }
+    let mut index = ContactIndex::from_entries(listed.iter().cloned());
+    for entry in &listed[..10] {
+        index.apply(&IndexEntry { version: entry.version + 1, fields: None, ..entry.clone() });
+    }
+    index
+}
+
+/// That an index is one: lists are those of the plain model of what it holds, also after each contact was changed or deleted.
+fn assert_valid(mut index: ContactIndex, seed: u64) {
+    let known = entries(&index);
+    let mut ids: Vec<ObjectId> = known.iter().map(|entry| entry.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), known.len(), "each contact is there once");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let namespaces: Vec<String> =
+        known.iter().filter_map(|entry| entry.fields.as_ref()).flat_map(|fields| fields.company_namespace.clone()).collect();
+    let word = |random: &mut fastrand::Rng| {
+        let names: Vec<&String> = known.iter().filter_map(|entry| Some(&entry.fields.as_ref()?.name)).collect();
+        let name = if names.is_empty() { "" } else { names[random.usize(..names.len())] };
+        fold(name.split(' ').next().unwrap_or_default())
+    };
+    let queries: Vec<ListQuery> = SortField::ALL
+        .into_iter()
+        .map(|(_, field)| {
+            let search = if random.bool() { vec![word(&mut random)] } else { Vec::new() };
+            let sort = vec![SortKey { field, descending: random.bool() }];
+            let disabled = (random.u8(..3) == 0).then_some(false);
+            ListQuery { filter: Filter { search, disabled, ..Filter::default() }, sort, page: NonZeroU64::MIN, per_page: 7 }
+        })
+        .collect();
+    let model = Model::of(&known);
+    queries.iter().for_each(|query| assert_same_lists(&index, &model, query, &namespaces));
+
+    for (number, entry) in known.iter().enumerate() {
+        let Some(version) = entry.version.checked_add(1) else { continue };
+        let fields = entry.fields.clone().filter(|_| number % 3 > 0).map(|mut fields| {
+            fields.name.push_str(" x");
+            fields.external_id = None;
+            fields.disabled ^= number % 2 == 0;
+            fields
+        });
+        assert!(index.apply(&IndexEntry { version, fields, ..entry.clone() }));
+    }
+    let known = entries(&index);
+    let model = Model::of(&known);
+    queries.iter().for_each(|query| assert_same_lists(&index, &model, query, &namespaces));
+}
+
+/// Whatever is changed below the checksums: an error, or an index that is one. `SNAPSHOT_DAMAGES=100000` tries more.
+#[test]
+fn a_snapshot_that_is_damaged_below_its_checksums_is_an_error_or_an_index() {
+    let object = written(&varied());
+    let whole = damage::Pieces::of(&object, Footer::read(&object).unwrap().blocks().len());
+    assert_eq!(whole.object(), object);
+    let damages = std::env::var("SNAPSHOT_DAMAGES").ok().map_or(3_000, |text| text.parse().expect("a number"));
+    let (mut errors, mut indexes) = (std::collections::BTreeMap::new(), 0);
+    for seed in 0..damages {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut pieces = whole.clone();
+        (0..random.u32(1..3)).for_each(|_| pieces.damage(|bound| random.usize(..bound)));
+        let outcome = std::panic::catch_unwind(|| match read_all(&pieces.object()) {
+            Ok(snapshot) => {
+                assert_valid(snapshot.index, seed);
+                None
+            }
+            Err(error) => Some(error),
+        });
+        match outcome {
+            Ok(Some(error)) => *errors.entry(error.to_string()).or_insert(0) += 1,
+            Ok(None) => indexes += 1,
+            Err(panic) => {
+                eprintln!("the damage of seed {seed}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+    // Both have to occur often, and for many reasons, or else nothing was tried.
+    assert!(indexes > damages / 20 && errors.len() > 15, "{indexes} of {damages}: {errors:#?}");
 }

@@ -9,7 +9,7 @@ use zstd::bulk::Compressor;
 
 use super::bytes::{push_varint, sections, zigzag};
 use super::footer::{BlockInfo, Footer};
-use super::group::is_of_words;
+use super::group::{MOST_WORDS, is_of_words};
 use super::layout::{BlockColumn, Layout};
 use super::{GROUP, Origin, RATIO};
 use crate::index::ContactIndex;
@@ -164,6 +164,7 @@ fn texts(column: Column, records: &Records, slots: &[u32], words: &Words<'_>) ->
                     push_varint(&mut rest, u64::from(words.numbers[word]));
                     count += 1;
                 }
+                debug_assert!(count <= MOST_WORDS as u64, "a text is no longer than an item");
                 push_varint(&mut lens, count);
                 decoded += text.text.len() as u64;
             }
