@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use damage::Pieces;
 use fastrand::Rng;
 use index::ContactIndex;
-use index::entry::{EntryFields, IndexEntry};
+use index::entry::{EntryFields, IndexEntry, TextField};
 use index::object_id::ObjectId;
 use index::snapshot::{BlockColumn, Footer, Origin, TenantHash, read, write};
 use index::timestamp::Timestamp;
@@ -37,7 +37,13 @@ fn object() -> Vec<u8> {
         updated_at: Timestamp::from_millis(person.created_at),
         fields: Some(EntryFields {
             name: person.name,
-            texts: [person.local_name, person.phone1, person.phone2, person.email, person.title],
+            texts: TextField::ALL.map(|field| match field {
+                TextField::LocalName => person.local_name.clone(),
+                TextField::Phone1 => person.phone1.clone(),
+                TextField::Phone2 => person.phone2.clone(),
+                TextField::Email => person.email.clone(),
+                _ => person.title.clone(),
+            }),
             external_id: person.external_id,
             disabled: person.disabled,
             created_at: Timestamp::from_millis(person.created_at),

@@ -89,8 +89,8 @@ enum Fault {
     NoTombstones,
     /// After a snapshot, the log is read from its moment less the short overlap.
     ShortOverlap,
-    /// Snapshots do not say which reset mark they know.
-    NoGeneration,
+    /// A snapshot from before the last reset mark is taken for one from after it.
+    AnyGeneration,
 }
 
 /// A snapshot that an instance wrote.
@@ -378,7 +378,7 @@ impl World {
             Fault::MomentAtEnd => origin.moment = Timestamp::from_millis(stored.written),
             Fault::NoTombstones => index.forget_tombstones_before(Timestamp::from_millis(i64::MAX)),
             Fault::ShortOverlap => origin.moment = origin.moment.plus_millis(LONG_OVERLAP_MS - SHORT_OVERLAP_MS),
-            Fault::NoGeneration => origin.reset = self.marks.last().map(|mark| mark.mark.clone()),
+            Fault::AnyGeneration => origin.reset = self.marks.last().map(|mark| mark.mark.clone()),
         }
         let (now, moment) = (self.now + instance.skew, snapshot.origin.moment.millis());
         match instance.replica.start_from(snapshot, Timestamp::from_millis(now)) {
@@ -567,7 +567,7 @@ fn lists_show_what_the_log_showed_whatever_happens() {
 
 #[test]
 fn a_fault_in_the_protocol_of_snapshots_is_found() {
-    for fault in [Fault::MomentAtEnd, Fault::NoTombstones, Fault::ShortOverlap, Fault::NoGeneration] {
+    for fault in [Fault::MomentAtEnd, Fault::NoTombstones, Fault::ShortOverlap, Fault::AnyGeneration] {
         let is_found = |seed: &u64| catch_unwind(AssertUnwindSafe(|| simulate(*seed, fault))).is_err();
         let found: Option<u64> = (1..=FAULTY_SIMULATIONS).find(is_found);
 

@@ -1,5 +1,7 @@
 //! What it costs to write an index as a snapshot and to read it again: time, bytes and memory, without I/O.
 //!
+//! Beside the time that passes it shows the processor time of the thread, which other programs on the machine disturb less (on Linux; 0 elsewhere).
+//!
 //! `cargo bench -p index --bench snapshot` measures at 100,000 and 1,000,000 contacts; `LISTING_ENTRIES=10000` at one other number, or at
 //! several separated by commas.
 
@@ -8,11 +10,11 @@
 mod contacts;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::hint::black_box;
 use std::io;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use contacts::Contacts;
 use index::ContactIndex;
@@ -36,7 +38,7 @@ fn main() {
 }
 
 fn measure(size: u64) {
-    println!("\n| {size} contacts | least | median | most |\n|---|---:|---:|---:|");
+    println!("\n| {size} contacts | least | median | most | processor, least | median |\n|---|---:|---:|---:|---:|---:|");
     let index = ContactIndex::from_entries(Contacts::new(size).log());
     let moment = Timestamp::from_millis(0);
     let origin = Origin { tenant: TENANT, moment, log_read_at: moment, reset: None };
@@ -64,12 +66,12 @@ fn measure(size: u64) {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         let decoder = all(Decoder::new(all(Footer::read(&object)), &TENANT, usize::MAX));
-        let start = Instant::now();
+        let start = Clock::start();
         for (number, block) in footer.blocks().iter().enumerate() {
             all(decoder.block(number, &object[block.range.start as usize..block.range.end as usize]));
         }
         blocks.push(start.elapsed());
-        let start = Instant::now();
+        let start = Clock::start();
         let snapshot = all(decoder.finish(NonZeroUsize::MIN));
         ends.push(start.elapsed());
         let (peak, index) = (HEAP.peak_usage() - before, HEAP.current_usage() - before);
@@ -79,7 +81,7 @@ fn measure(size: u64) {
     }
     report("of which the blocks, one after another", blocks);
     report("of which the end", ends);
-    println!("| memory at most, as a multiple of the index | | | {ratio:.2} |");
+    println!("| memory at most, as a multiple of the index | | | {ratio:.2} | | |");
 
     let per_contact = |bytes: u64| bytes as f64 / size as f64;
     println!("\n| bytes a contact at {size} | stored | raw |\n|---|---:|---:|");
@@ -101,7 +103,7 @@ fn all<T>(result: Result<T, index::snapshot::Error>) -> T {
 
 fn row<T>(name: &str, mut once: impl FnMut() -> T) {
     let times = (0..TIMES).map(|_| {
-        let start = Instant::now();
+        let start = Clock::start();
         let result = once();
         let elapsed = start.elapsed();
         drop(result);
@@ -110,8 +112,32 @@ fn row<T>(name: &str, mut once: impl FnMut() -> T) {
     report(name, times.collect());
 }
 
-fn report(name: &str, mut times: Vec<Duration>) {
-    times.sort_unstable();
+/// The time that passes, and that of the processor.
+struct Clock(Instant, Duration);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now(), processor())
+    }
+
+    fn elapsed(&self) -> (Duration, Duration) {
+        (self.0.elapsed(), processor() - self.1)
+    }
+}
+
+/// How long this thread has been on a processor.
+fn processor() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
+}
+
+fn report(name: &str, times: Vec<(Duration, Duration)>) {
+    let (mut passed, mut processor): (Vec<Duration>, Vec<Duration>) = times.into_iter().unzip();
+    passed.sort_unstable();
+    processor.sort_unstable();
     let show = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
-    println!("| {name} | {} | {} | {} |", show(times[0]), show(times[times.len() / 2]), show(times[times.len() - 1]));
+    let (least, median) = (0, passed.len() / 2);
+    let most = show(passed[passed.len() - 1]);
+    let (passed, processor) = ([least, median].map(|at| show(passed[at])), [least, median].map(|at| show(processor[at])));
+    println!("| {name} | {} | {} | {most} | {} | {} |", passed[0], passed[1], processor[0], processor[1]);
 }

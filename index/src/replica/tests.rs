@@ -1,12 +1,16 @@
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 use crate::bounds::LONG_OVERLAP_MS;
 use crate::entry::EntryFields;
 use crate::object_id::ObjectId;
+use crate::snapshot;
 
 const START: i64 = 1_767_225_600_000;
+
+const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 thread_local! {
     static PANICS: Cell<bool> = const { Cell::new(false) };
@@ -303,6 +307,136 @@ fn a_clock_that_goes_back_hides_nothing() {
     log.pass(&mut replica, 46_000);
 
     assert_eq!(replica.index().unwrap().len(), 501);
+}
+
+/// A snapshot of what the log shows to a replica of its own at a moment.
+fn snapshot_at(log: &mut Log, now: i64) -> Snapshot {
+    let mut writer = replica();
+    log.pass(&mut writer, now);
+    let mut object = Vec::new();
+    let mut sink = |part: Vec<u8>| -> std::io::Result<()> {
+        object.extend(part);
+        Ok(())
+    };
+    snapshot::write(writer.index().unwrap(), &writer.origin([7; 32]).unwrap(), &mut sink).unwrap();
+    snapshot::read(&object, &[7; 32], usize::MAX, NonZeroUsize::MIN).unwrap()
+}
+
+#[test]
+fn a_replica_that_starts_from_a_snapshot_reads_the_log_from_a_long_overlap_before_it() {
+    let mut log = Log::default();
+    (0..1_000).for_each(|contact| log.entries.push(entry(contact, -10_000_000)));
+    let snapshot = snapshot_at(&mut log, 0);
+    assert_eq!(snapshot.origin.moment, at(0));
+    log.write(5, 3_000);
+    // It was stamped long before it showed.
+    log.write(2_000, 1 - LONG_OVERLAP_MS);
+
+    let mut replica = replica();
+    replica.start_from(snapshot, at(DAY)).unwrap();
+    assert!(replica.index().is_none() && replica.source().is_none(), "no list is answered from it yet");
+    assert_eq!(replica.provisional_index().unwrap().len(), 1_000);
+    let entries = log.pass(&mut replica, DAY);
+
+    assert_eq!(entries, [2]);
+    assert_eq!(log.reads.last().unwrap().0.range, LogRange::since(at(-LONG_OVERLAP_MS)));
+    assert_eq!(replica.index().unwrap().len(), 1_001);
+    assert_eq!(replica.source(), Some(Source::Snapshot { moment: at(0) }));
+    let origin = replica.origin([7; 32]).unwrap();
+    assert_eq!((origin.moment, origin.log_read_at), (at(DAY), at(0)), "a new snapshot begins where this reading began");
+}
+
+#[test]
+fn what_a_snapshot_lacks_is_read_by_several_readers() {
+    let mut log = Log::default();
+    log.write(0, 0);
+    let snapshot = snapshot_at(&mut log, 1_000);
+    (1..1_000).for_each(|contact| log.entries.push(entry(contact, 1_000 * i64::from(contact))));
+    let mut replica = Replica::new(Bounds { page_entries: 100, ..Bounds::default() });
+    replica.start_from(snapshot, at(1_000_000)).unwrap();
+
+    replica.begin(at(1_000_000));
+    let first = replica.next_read().unwrap();
+    assert_eq!(replica.next_read(), None, "it may be no more than a page");
+    let page = log.page(&first);
+    replica.answer(first.id, page);
+    let reads: Vec<LogRead> = (0..4).filter_map(|_| replica.next_read()).collect();
+    assert_eq!(reads.len(), 4);
+    for read in reads {
+        let page = log.page(&read);
+        replica.answer(read.id, page);
+    }
+    log.pass(&mut replica, 1_000_100);
+
+    assert_eq!(replica.index().unwrap().len(), 1_000);
+}
+
+#[test]
+fn a_doubtful_snapshot_is_refused_with_the_reason() {
+    let mut log = Log::default();
+    log.write(1, 0);
+    let mark = |generation: &str, millis| {
+        Some(ResetMark { updated_at: at(millis), generation: generation.to_owned(), voids_cursors: false })
+    };
+    let mut start = |replica: &mut Replica, reset, now| {
+        let mut snapshot = snapshot_at(&mut log, 0);
+        snapshot.origin.reset = reset;
+        replica.start_from(snapshot, at(now)).err()
+    };
+
+    assert_eq!(start(&mut replica(), None, SNAPSHOT_TRUST_MS), None);
+    let age_ms = SNAPSHOT_TRUST_MS + 1;
+    assert_eq!(start(&mut replica(), None, age_ms), Some(Refused::TooOld { age_ms }));
+    let ahead_ms = LONG_OVERLAP_MS + 1;
+    assert_eq!(start(&mut replica(), None, -ahead_ms), Some(Refused::Ahead { ahead_ms }));
+    let mut small = Replica::new(Bounds { memory: 100, ..Bounds::default() });
+    assert!(matches!(start(&mut small, None, 0), Some(Refused::TooLarge { bytes: 101.. })));
+
+    let mut after_reset = replica();
+    assert_eq!(start(&mut after_reset, mark("one", 5), 10), None);
+    assert_eq!(after_reset.resets(), 1);
+    assert_eq!(start(&mut after_reset, mark("one", 5), 10), None);
+    for before in [None, mark("none", 4)] {
+        assert_eq!(start(&mut after_reset, before, 10), Some(Refused::Reset));
+    }
+    assert_eq!(start(&mut after_reset, mark("two", 6), 10), None);
+    assert_eq!(after_reset.resets(), 2);
+
+    log.pass(&mut after_reset, 20);
+    let again = snapshot_at(&mut log, 20);
+    assert_eq!(after_reset.start_from(again, at(30)), Err(Refused::Loaded));
+}
+
+#[test]
+fn a_snapshot_whose_time_ran_out_before_the_first_pass_is_dropped() {
+    let mut log = Log::default();
+    log.write(1, 0);
+    let snapshot = snapshot_at(&mut log, 0);
+    let mut replica = replica();
+    replica.start_from(snapshot, at(SNAPSHOT_TRUST_MS)).unwrap();
+
+    log.pass(&mut replica, SNAPSHOT_TRUST_MS + 1);
+
+    assert_eq!(replica.source(), Some(Source::Log));
+}
+
+#[test]
+fn a_mark_of_another_generation_drops_the_snapshot() {
+    let mut log = Log::default();
+    log.write(1, -10_000_000);
+    let snapshot = snapshot_at(&mut log, 0);
+    let mut replica = replica();
+    replica.start_from(snapshot, at(5_000)).unwrap();
+
+    replica.begin(at(5_000));
+    let read = replica.next_read().unwrap();
+    let reset = ResetMark { updated_at: at(2_000), generation: "another".to_owned(), voids_cursors: true };
+    replica.answer(read.id, LogPage { reset: Some(reset), ..LogPage::default() });
+    assert!(replica.provisional_index().is_none());
+    let next = replica.next_read().unwrap();
+
+    assert_eq!(next.range, LogRange::ALL);
+    assert_eq!(replica.resets(), 1);
 }
 
 fn entry(contact: u32, stamp: i64) -> IndexEntry {

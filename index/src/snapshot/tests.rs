@@ -229,13 +229,13 @@ fn varied() -> ContactIndex {
         let mut some = |text: String| random.bool().then_some(text);
         let fields = entry.fields.as_mut().unwrap();
         fields.name = format!("{} {}", names[number % names.len()], names[number / 2 % names.len()]);
-        fields.texts = [
-            some(names[number % 5].to_owned()),
-            some(format!("+971 {number}")),
-            some("٠١٢".to_owned()),
-            some(format!("a{number}@b.example")),
-            some("Head of Sales".to_owned()),
-        ];
+        fields.texts = TextField::ALL.map(|field| match field {
+            TextField::LocalName => some(names[number % 5].to_owned()),
+            TextField::Phone1 => some(format!("+971 {number}")),
+            TextField::Phone2 => some("٠١٢".to_owned()),
+            TextField::Email => some(format!("a{number}@b.example")),
+            _ => some("Head of Sales".to_owned()),
+        });
         fields.external_id = some(format!("C-{number}"));
         fields.disabled = number % 5 == 0;
         fields.company_namespace = vec!["a".to_owned(), format!("n{}", number % 4)];
