@@ -52,11 +52,13 @@ pub enum Function {
     ListClientContacts,
     /// `PUT /client-contact/{id}`
     UpdateClientContact,
+    /// `PUT /client-contact`
+    UpsertClientContact,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Function; 7] = [
+    pub const ALL: [Function; 8] = [
         Function::BatchClientContacts,
         Function::CreateClientContact,
         Function::DeleteClientContact,
@@ -64,6 +66,7 @@ impl Function {
         Function::ListClientContactChanges,
         Function::ListClientContacts,
         Function::UpdateClientContact,
+        Function::UpsertClientContact,
     ];
 
     /// The name of its binary, crate and folder.
@@ -76,6 +79,7 @@ impl Function {
             Function::ListClientContactChanges => "list-client-contact-changes",
             Function::ListClientContacts => "list-client-contacts",
             Function::UpdateClientContact => "update-client-contact",
+            Function::UpsertClientContact => "upsert-client-contact",
         }
     }
 
@@ -90,6 +94,7 @@ impl Function {
             Function::ListClientContactChanges => serve(&keys, store, event, deadline, list_client_contact_changes::handle).await,
             Function::ListClientContacts => serve(&keys, lists, event, deadline, list_client_contacts::handle).await,
             Function::UpdateClientContact => serve(&keys, store, event, deadline, update_client_contact::handle).await,
+            Function::UpsertClientContact => serve(&keys, store, event, deadline, upsert_client_contact::handle).await,
         }
     }
 }

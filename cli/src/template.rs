@@ -366,6 +366,7 @@ mod tests {
             "GET /client-contact/{id} get-client-contact",
             "POST /client-contact create-client-contact",
             "POST /client-contact/batch batch-client-contacts",
+            "PUT /client-contact upsert-client-contact",
             "PUT /client-contact/{id} update-client-contact",
         ];
         assert_eq!(routes, expected.map(str::to_owned).into());

@@ -112,7 +112,7 @@ impl Operation {
             Self::Update { id, data, precondition } => {
                 let id = id?;
                 let body = Box::new(ContactBody::for_update(data.get().as_bytes(), writer.handling)?);
-                (store::Operation::Update { id, body, precondition }, WrittenKind::Changed)
+                (store::Operation::Update { id, body, precondition, external_id: None }, WrittenKind::Changed)
             }
             Self::Delete { id, precondition } => (store::Operation::Delete { id: id?, precondition }, WrittenKind::Changed),
         })

@@ -3,9 +3,11 @@
 mod given;
 mod malformed;
 mod members;
+mod upsert;
 
 pub use given::Given;
 pub(crate) use members::Members;
+pub use upsert::UpsertBody;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::object_id::ObjectId;
+
 /// Any cause, kept for the log.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -53,6 +55,18 @@ pub enum Error {
         /// The version that the contact has.
         current: u64,
     },
+    /// `If-Match` came with an upsert, and no contact has the external id.
+    #[error("If-Match wants a contact, and none has this external id")]
+    NothingToMatch,
+    /// Several contacts that the caller sees have the external id of an upsert.
+    #[error("Several contacts have this external id: {}", ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    ExternalIdAmbiguous {
+        /// The contacts.
+        ids: Vec<ObjectId>,
+    },
+    /// Contacts that the caller does not see have the external id of an upsert, and none that it sees.
+    #[error("The external id belongs to a contact that the API key cannot see")]
+    ExternalIdOfOthers,
     /// The body is larger than its call takes.
     #[error("The request body must be at most {}", shown_bytes(*maximum))]
     BodyTooLarge {

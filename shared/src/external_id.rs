@@ -9,6 +9,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::error::Error;
+use crate::handling::Handling;
+use crate::parameters::Parameters;
+
 /// The member of `integration_meta` that holds it.
 pub const MEMBER: &str = "external_id";
 
@@ -19,12 +23,56 @@ pub const MAXIMUM_CHARACTERS: usize = 255;
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 pub const MAXIMUM_BYTES: usize = 1_024;
 
+/// The parameter that names an external id.
+pub const PARAMETER: &str = "integration_meta.external_id";
+
+/// An external id as a caller names it: 1 to 255 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalId(String);
+
+impl ExternalId {
+    /// The external id with this text; nothing when no contact that a caller writes can have it.
+    pub fn parse(text: &str) -> Option<Self> {
+        (1..=MAXIMUM_CHARACTERS).contains(&text.chars().count()).then(|| Self(text.to_owned()))
+    }
+
+    /// The one that a query string names, which has nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidParameter`] when it is missing or too long, and about every other parameter under strict handling.
+    pub fn of_query(query: &str, handling: &Handling) -> Result<Self, Error> {
+        let mut given = Parameters::of(query, handling);
+        let is_wrong = |given: &Parameters<'_>| given.has_refused(PARAMETER);
+        let external_id = given.parsed(PARAMETER, "must have at most 255 characters", Self::parse);
+        if external_id.is_none() && !is_wrong(&given) {
+            given.refuse(PARAMETER, "is required");
+        }
+        given.finish()?;
+        external_id.ok_or_else(|| Error::invalid_parameter(PARAMETER, "is required"))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text as a JSON string.
+    pub fn to_json(&self) -> String {
+        serde_json::Value::from(self.0.as_str()).to_string()
+    }
+}
+
 /// The external id of a contact whose `integration_meta` has this JSON text: a string of 1 to 255 characters as it is, or the digits of an
 /// integer that is written without fraction and exponent. Anything else there is kept and gives no external id.
 ///
 /// Of members with the same name the last one counts, as in most parsers. `-0` is the integer 0.
 pub fn of_meta(meta: &str) -> Option<String> {
-    let value = member(meta)?.get();
+    of_value(member(meta)?.get())
+}
+
+/// The external id that the JSON text of the member itself gives.
+pub fn of_value(value: &str) -> Option<String> {
     let id = if value.starts_with('"') {
         serde_json::from_str(value).ok().filter(|text: &String| text.chars().count() <= MAXIMUM_CHARACTERS)
     } else {

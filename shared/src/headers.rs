@@ -32,6 +32,16 @@ pub(crate) fn precondition(value: &str) -> Option<Precondition> {
     Some(Precondition::Versions(tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect()))
 }
 
+/// What `If-Match` asks of a contact that must be there; nothing when the header was not sent.
+///
+/// # Errors
+///
+/// Those of [`if_match`].
+pub fn if_match_if_sent(headers: &HeaderMap) -> Result<Option<Precondition>, Error> {
+    let precondition = if_match(headers)?;
+    Ok(headers.contains_key(IF_MATCH).then_some(precondition))
+}
+
 /// Whether `If-None-Match` names `version`. A header that is no list of entity tags names nothing.
 pub fn if_none_match(headers: &HeaderMap, version: u64) -> bool {
     let Some(value) = joined(headers, IF_NONE_MATCH) else { return false };

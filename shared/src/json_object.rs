@@ -52,6 +52,11 @@ impl JsonMember {
         RawValue::from_string(without_white_space(json.get())).map(Self).map_err(|_| NotMetadata::NotAnObject)
     }
 
+    /// The external id that it gives a contact, as the member of that name.
+    pub fn external_id(&self) -> Option<String> {
+        external_id::of_value(self.0.get())
+    }
+
     /// How long its text is, in bytes.
     pub fn bytes(&self) -> usize {
         self.0.get().len()
@@ -128,6 +133,19 @@ impl JsonObject {
         // The text is JSON already: nothing else is left that a reader could refuse.
         serde_json::from_str::<Readable>(json).map_err(|_| NotMetadata::NumberOutOfRange)?;
         RawValue::from_string(without_white_space(json)).map(Self).map_err(|_| NotMetadata::NotAnObject)
+    }
+
+    /// The object `meta`, or an empty one, with the member `external_id`, which it does not have. `value` is the JSON text of that.
+    ///
+    /// # Errors
+    ///
+    /// [`NotMetadata::NotAnObject`] when one of both texts, which a script may have written, is no JSON.
+    pub fn with_external_id(meta: Option<&Self>, value: &str) -> Result<Self, NotMetadata> {
+        let object = meta.map_or("{}", |meta| meta.0.get());
+        let members = object.strip_suffix('}').ok_or(NotMetadata::NotAnObject)?;
+        let separator = if members == "{" { "" } else { "," };
+        let object = format!("{members}{separator}\"{}\":{value}}}", external_id::MEMBER);
+        RawValue::from_string(object).map(Self).map_err(|_| NotMetadata::NotAnObject)
     }
 
     /// The external id that it gives the contact, if it gives one.

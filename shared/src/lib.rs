@@ -41,5 +41,5 @@ pub mod text_field;
 pub mod user;
 pub mod writes;
 
-pub use headers::{if_match, if_none_match};
+pub use headers::{if_match, if_match_if_sent, if_none_match};
 pub use index::timestamp;

@@ -40,6 +40,11 @@ impl<'a> Parameters<'a> {
         self.violations.add(name, reason);
     }
 
+    /// Whether the parameter `name` is known to break a rule.
+    pub fn has_refused(&self, name: &str) -> bool {
+        self.violations.sentences().any(|(refused, _)| refused == name)
+    }
+
     /// Takes every parameter `name` in its order, with whatever brackets. One with an empty value counts as not given.
     pub fn take(&mut self, name: &str) -> Vec<Given> {
         let mut taken = Vec::new();

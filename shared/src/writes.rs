@@ -1,15 +1,16 @@
 //! What the calls that write do with a contact, over the parts of a request: the one meaning of a create, an update and a delete, to which a single
 //! call and an operation of a batch are two ways.
 
-use crate::body::ContactBody;
+use crate::body::{ContactBody, UpsertBody};
 use crate::caller::Caller;
 use crate::clock;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::external_id::ExternalId;
 use crate::handling::Handling;
 use crate::meter::Meter;
 use crate::object_id::{self, ObjectId};
-use crate::store::{Answered, Creation, IdempotencyKey, Once, Operation, Precondition, Store};
+use crate::store::{Answered, Creation, IdempotencyKey, Once, Operation, Precondition, Store, Upserted};
 
 /// What every write needs besides its own input.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +104,8 @@ impl Writer<'_> {
             let contact = self.store.update(self.meter, self.caller, id, body, precondition).await?;
             return Ok(Written::now(WrittenKind::Changed, contact));
         }
-        let update = Operation::Update { id, body: Box::new(body.clone()), precondition: precondition.clone() };
+        let update =
+            Operation::Update { id, body: Box::new(body.clone()), precondition: precondition.clone(), external_id: None };
         let answered = self.store.write_all(self.meter, self.caller, &[update], once).await?;
         let no_contact = || Error::Internal("the update of one contact answers for none".into());
         match answered {
@@ -121,6 +123,34 @@ impl Writer<'_> {
     /// What an update by id asks for, when it came with `key`: the same contact, query and body again are the same request.
     pub fn update_once(key: IdempotencyKey, id: ObjectId, query: &str, body: &[u8]) -> Once {
         Once::new(key, &[b"PUT", id.to_string().as_bytes(), query.as_bytes(), body])
+    }
+
+    /// Changes the one contact with `external_id` that the caller sees as `body` says, or creates it; with `once` at most once. With `if_match` it
+    /// must be there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`UpsertBody::read`] and [`Store::upsert`].
+    pub async fn upsert(
+        &self,
+        external_id: &ExternalId,
+        body: &[u8],
+        if_match: Option<&Precondition>,
+        once: Option<&Once>,
+    ) -> Result<Written, Error> {
+        let mut body = UpsertBody::read(body, self.handling)?;
+        let upserted = self.store.upsert(self.meter, self.caller, external_id, &mut body, if_match, once).await?;
+        Ok(match upserted {
+            Upserted::Created(contact) => Written::now(WrittenKind::Created, contact),
+            Upserted::Updated(contact) => Written::now(WrittenKind::Changed, contact),
+            Upserted::Replayed { was_created: true, contact } => Written::before(WrittenKind::Created, contact),
+            Upserted::Replayed { was_created: false, contact } => Written::before(WrittenKind::Changed, contact),
+        })
+    }
+
+    /// What an upsert asks for, when it came with `key`: the same external id, query and body again are the same request.
+    pub fn upsert_once(key: IdempotencyKey, external_id: &ExternalId, query: &str, body: &[u8]) -> Once {
+        Once::new(key, &[b"PUT by external id", external_id.as_str().as_bytes(), query.as_bytes(), body])
     }
 
     /// Deletes contact `id`.

@@ -67,6 +67,7 @@ async fn recorded_events_are_answered() {
     list-client-contact-changes: 200
     list-client-contacts: 200
     update-client-contact: 200
+    upsert-client-contact: 200
     ");
 }
 

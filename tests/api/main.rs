@@ -28,3 +28,4 @@ mod reset;
 mod search;
 mod sort;
 mod update;
+mod upsert;

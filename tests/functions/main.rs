@@ -25,6 +25,7 @@ fn binary(function: Function) -> PathBuf {
         Function::ListClientContactChanges => env!("CARGO_BIN_EXE_list-client-contact-changes-under-test"),
         Function::ListClientContacts => env!("CARGO_BIN_EXE_list-client-contacts-under-test"),
         Function::UpdateClientContact => env!("CARGO_BIN_EXE_update-client-contact-under-test"),
+        Function::UpsertClientContact => env!("CARGO_BIN_EXE_upsert-client-contact-under-test"),
     };
     testkit::binary(function.binary(), built)
 }

@@ -84,6 +84,7 @@ async fn the_events_are_answered_as_they_are() {
     list-client-contact-changes: 200
     list-client-contacts: 200
     update-client-contact: 200
+    upsert-client-contact: 200
     ");
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::contact::Contact;
 
 /// The code that goes with each kind of refusal, by its status.
-const CODES: [(u16, &str); 18] = [
+const CODES: [(u16, &str); 19] = [
     (400, "invalid_parameter"),
     (400, "invalid_field"),
     (400, "malformed_json"),
@@ -17,6 +17,7 @@ const CODES: [(u16, &str); 18] = [
     (403, "namespace_forbidden"),
     (400, "cursor_invalid"),
     (404, "contact_not_found"),
+    (409, "external_id_ambiguous"),
     (410, "cursor_expired"),
     (412, "version_conflict"),
     (413, "body_too_large"),

@@ -30,27 +30,36 @@ enum Kind {
     UpdateWithKey,
     /// An update of a member of `integration_meta`.
     UpdateMember,
+    /// An upsert of an external id that nobody has.
+    UpsertNew,
+    /// An upsert of a contact that is there.
+    UpsertKnown,
     Delete,
     ListCold,
     ListWarm,
     ListByIds,
+    /// Without the tenant's index.
+    ListByExternalId,
     ListOfARange,
     /// A call whose API key the instance does not know yet.
     KeyLookup,
 }
 
 impl Kind {
-    const ALL: [Kind; 12] = [
+    const ALL: [Kind; 15] = [
         Kind::Create,
         Kind::CreateWithKey,
         Kind::Get,
         Kind::Update,
         Kind::UpdateWithKey,
         Kind::UpdateMember,
+        Kind::UpsertNew,
+        Kind::UpsertKnown,
         Kind::Delete,
         Kind::ListCold,
         Kind::ListWarm,
         Kind::ListByIds,
+        Kind::ListByExternalId,
         Kind::ListOfARange,
         Kind::KeyLookup,
     ];
@@ -66,7 +75,9 @@ impl Kind {
             Kind::UpdateMember => &[("BatchGetItem", 1), ("UpdateItem", 1)],
             // Three pages of the log, what was written meanwhile, and the contacts.
             Kind::ListCold => &[("Query", 1), ("Query", 2), ("Query", 4), ("BatchGetItem", 1)],
-            Kind::ListWarm | Kind::ListOfARange => &[("Query", 1), ("BatchGetItem", 1)],
+            Kind::UpsertNew => &[("BatchGetItem", 1), ("Query", 1), ("TransactWriteItems", 1)],
+            Kind::UpsertKnown => &[("BatchGetItem", 1), ("Query", 1), ("BatchGetItem", 2), ("UpdateItem", 1)],
+            Kind::ListWarm | Kind::ListOfARange | Kind::ListByExternalId => &[("Query", 1), ("BatchGetItem", 1)],
             Kind::ListByIds => &[("BatchGetItem", 1)],
         }
     }
@@ -74,13 +85,13 @@ impl Kind {
     /// The function's time-out in `template.yaml`.
     fn time(self) -> Duration {
         match self {
-            Kind::ListCold | Kind::ListWarm | Kind::ListByIds | Kind::ListOfARange => Duration::from_secs(30),
+            _ if self.is_list() => Duration::from_secs(30),
             _ => Duration::from_secs(10),
         }
     }
 
     fn is_list(self) -> bool {
-        matches!(self, Kind::ListCold | Kind::ListWarm | Kind::ListByIds | Kind::ListOfARange)
+        matches!(self, Kind::ListCold | Kind::ListWarm | Kind::ListByIds | Kind::ListByExternalId | Kind::ListOfARange)
     }
 }
 
@@ -180,7 +191,8 @@ impl<'a> Stage<'a> {
         };
         keys.put(&record).await.unwrap();
         let contacts = (0..5).map(|number| {
-            let body = json!({"name": format!("contact {number}")}).to_string();
+            let meta = json!({"external_id": format!("known {number}")});
+            let body = json!({"name": format!("contact {number}"), "integration_meta": meta}).to_string();
             let body = ContactBody::for_create(body.as_bytes(), &Handling::default()).unwrap();
             let now = clock::now();
             body.into_contact(&caller(), object_id::generate(now), now).unwrap()
@@ -226,11 +238,18 @@ impl<'a> Stage<'a> {
                 let body = json!({"name": "changed by the call", "integration_meta.erp": 1}).to_string();
                 self.send(Method::PUT, &one, Some(body), None).await
             }
+            Kind::UpsertNew => self.send(Method::PUT, "/client-contact?integration_meta.external_id=new", Some(name), None).await,
+            Kind::UpsertKnown => {
+                self.send(Method::PUT, "/client-contact?integration_meta.external_id=known%201", Some(body), None).await
+            }
             Kind::Delete => self.send(Method::DELETE, &one, None, None).await,
             Kind::ListCold | Kind::ListWarm => self.send(Method::GET, "/client-contact?per_page=100", None, None).await,
             Kind::ListByIds => {
                 let path = format!("/client-contact?_id={}&_id={}", self.contacts[0].id, self.contacts[1].id);
                 self.send(Method::GET, &path, None, None).await
+            }
+            Kind::ListByExternalId => {
+                self.send(Method::GET, "/client-contact?integration_meta.external_id=known+1", None, None).await
             }
             Kind::ListOfARange => {
                 let path = format!("/client-contact?from_updatedAt={}", self.before_last_change.millis());
@@ -296,7 +315,18 @@ fn done(kind: Kind, before: &Contacts, after: &Contacts, stage: &Stage<'_>) -> (
             expected.insert(made, (0, Some("made by the call".to_owned())));
             (201, expected)
         }
-        Kind::Update | Kind::UpdateWithKey | Kind::UpdateMember => {
+        Kind::UpsertNew => {
+            let made = "made by the call".to_owned();
+            let there = before.iter().find(|(_, (_, name))| name.as_ref() == Some(&made));
+            if let Some((id, (version, _))) = there {
+                expected.insert(id.clone(), (version + 1, Some(made)));
+                return (200, expected);
+            }
+            let id = after.keys().find(|id| !before.contains_key(*id)).cloned().unwrap_or_default();
+            expected.insert(id, (0, Some(made)));
+            (201, expected)
+        }
+        Kind::Update | Kind::UpdateWithKey | Kind::UpdateMember | Kind::UpsertKnown => {
             expected.insert(target.clone(), (before[&target].0 + 1, Some("changed by the call".to_owned())));
             (200, expected)
         }
@@ -316,6 +346,7 @@ fn shown(kind: Kind, table: &Contacts, stage: &Stage<'_>) -> Contacts {
     let wanted = |count: usize| stage.contacts[..count].iter().map(|contact| contact.id.to_string()).collect::<Vec<_>>();
     match kind {
         Kind::ListByIds => shown.retain(|id, _| wanted(2).contains(id)),
+        Kind::ListByExternalId => shown.retain(|id, _| *id == stage.contacts[1].id.to_string()),
         Kind::ListOfARange => shown.retain(|id, _| wanted(1).contains(id)),
         _ => {}
     }

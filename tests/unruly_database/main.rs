@@ -13,6 +13,7 @@ mod refresh;
 mod round_trips;
 mod tombstones;
 mod update_path;
+mod upserts;
 mod writes;
 
 use std::collections::{BTreeMap, HashMap};

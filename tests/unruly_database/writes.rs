@@ -381,7 +381,7 @@ fn once(key: &str) -> Once {
 
 fn operation(id: ObjectId, fields: Value) -> Operation {
     let body = ContactBody::for_update(fields.to_string().as_bytes(), &Handling::default()).unwrap();
-    Operation::Update { id, body: Box::new(body), precondition: Precondition::None }
+    Operation::Update { id, body: Box::new(body), precondition: Precondition::None, external_id: None }
 }
 
 async fn write_all(store: &Store, operations: &[Operation], once: Option<&Once>) -> Result<Answered, Error> {

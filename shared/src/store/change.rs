@@ -15,6 +15,7 @@ use crate::body::{ContactBody, Given};
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::external_id::ExternalId;
 use crate::json_object::JsonObject;
 use crate::timestamp::Timestamp;
 use crate::user::User;
@@ -91,6 +92,8 @@ pub struct Change<'a> {
     precondition: &'a Precondition,
     id: WriteId,
     tries: Tries,
+    /// The external id that the contact must carry, if it was found by one.
+    external_id: Option<&'a ExternalId>,
     /// The state of the contact's namespaces against which the body's were checked.
     basis: Basis,
     /// The contact as the last refusal showed it.
@@ -100,7 +103,16 @@ pub struct Change<'a> {
 impl<'a> Change<'a> {
     /// The change of a contact by `caller`; `id` is a new one.
     pub fn new(caller: &'a Caller, kind: Kind<'a>, precondition: &'a Precondition, id: WriteId) -> Self {
-        let mut change = Self { caller, kind, precondition, id, tries: Tries::default(), basis: Basis::Nothing, shown: None };
+        let mut change = Self {
+            caller,
+            kind,
+            precondition,
+            id,
+            tries: Tries::default(),
+            external_id: None,
+            basis: Basis::Nothing,
+            shown: None,
+        };
         // A whole document that comes back leaves the namespaces as they were. If they turn out to be others, the next try expects
         // those, after it is clear that the caller may make the change.
         change.basis = change.new_namespaces().cloned().map_or(Basis::Nothing, Basis::Namespaces);
@@ -124,6 +136,12 @@ impl<'a> Change<'a> {
         change
     }
 
+    /// The same change of a contact that must carry `external_id`: one that does not is not found.
+    #[must_use]
+    pub fn of_carrier(self, external_id: &'a ExternalId) -> Self {
+        Self { external_id: Some(external_id), ..self }
+    }
+
     fn new_namespaces(&self) -> Option<&'a Vec<String>> {
         match self.kind {
             Kind::Update(ContactBody { company_namespace: Given::Value(namespaces), .. }) => Some(namespaces),
@@ -133,7 +151,7 @@ impl<'a> Change<'a> {
 
     /// Why the contact, as it is, is not changed: what the caller did wrong, if anything.
     pub fn refusal(&self, contact: &Contact) -> Option<Error> {
-        if !self.caller.sees(contact) {
+        if !self.caller.sees(contact) || !self.carries_the_external_id(contact) {
             return Some(Error::ContactNotFound);
         }
         if !self.precondition.holds_for(contact.version) {
@@ -141,6 +159,13 @@ impl<'a> Change<'a> {
         }
         let after = self.new_namespaces()?;
         self.caller.may_change_namespaces(&contact.company_namespace, after).err()
+    }
+
+    fn carries_the_external_id(&self, contact: &Contact) -> bool {
+        self.external_id.is_none_or(|wanted| {
+            let own = contact.integration_meta.as_ref().and_then(JsonObject::external_id);
+            own.is_some_and(|own| own == wanted.as_str())
+        })
     }
 
     /// The answer of a change that an earlier try made, `later` writes ago.
@@ -193,6 +218,11 @@ impl Write for Change<'_> {
         // What is no contact could be shown neither before nor after.
         item::only_if_well_formed(&mut expression);
         self.only_if_visible(&mut expression);
+        if let Some(external_id) = self.external_id {
+            let attribute = expression.name(item::EXTERNAL_ID);
+            let value = expression.value(AttributeValue::S(external_id.as_str().to_owned()));
+            expression.only_if(format!("{attribute} = {value}"));
+        }
         self.only_at_the_wanted_versions(&mut expression);
         // So a try that comes late undoes nothing, and comes into effect once: what is applied makes `updatedAt` its stamp.
         let (updated_at, stamp) = (expression.name("updatedAt"), expression.value(number(stamp.millis())));
@@ -431,7 +461,8 @@ mod tests {
         let body = ContactBody::for_update(br#"{"company_namespace":["1"]}"#, &Handling::default()).expect("a body");
         let precondition = Precondition::Versions((0..100).collect());
         for kind in [Kind::Update(&body), Kind::Delete] {
-            let mut change = Change::new(&caller, kind, &precondition, WriteId::generate());
+            let external_id = ExternalId::parse("C-1").expect("an external id");
+            let mut change = Change::new(&caller, kind, &precondition, WriteId::generate()).of_carrier(&external_id);
             change.next_try(Timestamp::from_millis(1)).expect("a request");
             change.step(Outcome::Lost("an answer".into()));
 

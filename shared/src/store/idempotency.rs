@@ -81,8 +81,8 @@ pub struct Record {
     /// The SHA-256 of what the request asked for.
     fingerprint: String,
     /// The contact that was written; of several the first.
-    contact: ObjectId,
-    /// The contacts that an atomic batch created, in the order of its operations.
+    pub contact: ObjectId,
+    /// The contacts that an atomic batch or an upsert created, in the order of its operations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub created: Vec<ObjectId>,
     /// The stamp of the write. Together with the request that comes again it is the whole answer of a create.

@@ -23,6 +23,7 @@ mod sdk_error;
 #[cfg(test)]
 mod simulation;
 mod tries;
+mod upsert;
 mod versioned;
 mod write;
 
@@ -33,6 +34,7 @@ pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;
 pub use sdk_error::{SdkFailure, classify};
+pub use upsert::Upserted;
 pub use versioned::{Answered, Operation};
 
 use std::collections::HashMap;

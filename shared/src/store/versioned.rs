@@ -36,6 +36,7 @@ use crate::bounds;
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
+use crate::external_id::ExternalId;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
@@ -57,6 +58,8 @@ pub enum Operation {
         body: Box<ContactBody>,
         /// What it must be before.
         precondition: Precondition,
+        /// The external id that it must carry before: one that does not is not found.
+        external_id: Option<ExternalId>,
     },
     /// The contact leaves a tombstone.
     Delete {
@@ -236,14 +239,14 @@ impl<'a> Versioned<'a> {
 
     /// The contact that an operation finds, the body that it sets, and how much its item counts in a transaction.
     fn judge_one(&self, operation: &Operation, item: Option<Item>) -> Result<(Option<Read>, Option<ContactBody>, usize), Error> {
-        let (kind, precondition) = match operation {
+        let (kind, precondition, external_id) = match operation {
             Operation::Create(contact) => {
                 let item = item::of_new_contact(&self.caller.tenant, contact, &self.id)?;
                 refuse_above_the_maximum(&item)?;
                 return Ok((None, None, item::size(&item)));
             }
-            Operation::Update { body, precondition, .. } => (Kind::Update(body), precondition),
-            Operation::Delete { precondition, .. } => (Kind::Delete, precondition),
+            Operation::Update { body, precondition, external_id, .. } => (Kind::Update(body), precondition, external_id.as_ref()),
+            Operation::Delete { precondition, .. } => (Kind::Delete, precondition, None),
         };
         let item = item.ok_or(Error::ContactNotFound)?;
         let size = item::size(&item);
@@ -252,7 +255,9 @@ impl<'a> Versioned<'a> {
             Stored::Contact(contact) => *contact,
             Stored::Tombstone { .. } => return Err(Error::ContactNotFound),
         };
-        if let Some(refusal) = Change::new(self.caller, kind, precondition, self.id.clone()).refusal(&contact) {
+        let change = Change::new(self.caller, kind, precondition, self.id.clone());
+        let change = external_id.into_iter().fold(change, Change::of_carrier);
+        if let Some(refusal) = change.refusal(&contact) {
             return Err(refusal);
         }
         let Kind::Update(body) = kind else { return Ok((Some(Read { contact, left }), None, size)) };

@@ -116,14 +116,27 @@ impl Store {
         kind: Kind<'_>,
         precondition: &Precondition,
     ) -> Result<Contact, Error> {
-        let mut change = Change::new(caller, kind, precondition, WriteId::generate());
+        let change = Change::new(caller, kind, precondition, WriteId::generate());
+        self.carry_out_change(meter, caller, id, change, kind, self.deadline()).await
+    }
+
+    /// Tries the change of contact `id` until its outcome is known, or `deadline` is near.
+    pub(super) async fn carry_out_change(
+        &self,
+        meter: &Meter,
+        caller: &Caller,
+        id: ObjectId,
+        mut change: Change<'_>,
+        kind: Kind<'_>,
+        deadline: Instant,
+    ) -> Result<Contact, Error> {
         let send = async |request, time| match (kind, self.update_item(meter, &caller.tenant, id, request, time).await) {
             (Kind::Update(body), Err(failure)) if sdk_error::is_validation(&failure) => {
                 Outcome::Failed(self.explain(meter, caller, id, body, classify(failure)).await)
             }
             (_, result) => sdk_error::outcome_of_update(result),
         };
-        self.carry_out(&mut change, self.deadline(), send).await
+        self.carry_out(&mut change, deadline, send).await
     }
 
     /// Sends one UpdateItem, and returns of the item what it asks for.

@@ -131,7 +131,7 @@ fn plans(random: &mut Random, caller: &Caller) -> Vec<Plan> {
                 if random.percent(15) {
                     fields["company_namespace"] = [json!(["a"]), json!(["a", "b"])][random.below(2)].clone();
                 }
-                Operation::Update { id: contact_id(place), body: Box::new(body(&fields)), precondition }
+                Operation::Update { id: contact_id(place), body: Box::new(body(&fields)), precondition, external_id: None }
             });
         }
         if operations.is_empty() || random.percent(25) {
