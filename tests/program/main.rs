@@ -12,6 +12,7 @@ mod logs;
 mod serve;
 mod slow_clients;
 mod snapshots;
+mod two_way_sync;
 mod web_page;
 
 /// The program, which Cargo has built for these tests.
