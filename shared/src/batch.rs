@@ -14,10 +14,11 @@ use serde_json::value::RawValue;
 
 use crate::body::{ContactBody, Given, Members};
 use crate::error::Error;
+use crate::external_id::ExternalId;
 use crate::handling::Handling;
 use crate::headers;
 use crate::object_id::ObjectId;
-use crate::store::{self, Answered, IdempotencyKey, Once, Precondition};
+use crate::store::{self, Done, IdempotencyKey, Once, Precondition, Together, Wanted};
 use crate::writes::{Writer, Written, WrittenKind};
 
 /// The largest request body, in bytes. Lambda takes events of 6 MB, in which the body is a string.
@@ -53,15 +54,24 @@ pub type OperationResult = Result<Written, Error>;
 enum Operation {
     Create { data: Box<RawValue> },
     Update { id: Result<ObjectId, Error>, data: Box<RawValue>, precondition: Precondition },
+    Upsert { external_id: ExternalId, data: Box<RawValue> },
     Delete { id: Result<ObjectId, Error>, precondition: Precondition },
+}
+
+/// What operations have in common that must run in their order.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    Contact(ObjectId),
+    ExternalId(ExternalId),
 }
 
 impl Operation {
     /// The contact that it names, if there can be one.
-    fn id(&self) -> Option<ObjectId> {
+    fn named(&self) -> Option<Named> {
         match self {
             Self::Create { .. } => None,
-            Self::Update { id, .. } | Self::Delete { id, .. } => id.as_ref().ok().copied(),
+            Self::Update { id, .. } | Self::Delete { id, .. } => id.as_ref().ok().copied().map(Named::Contact),
+            Self::Upsert { external_id, .. } => Some(Named::ExternalId(external_id.clone())),
         }
     }
 
@@ -77,11 +87,15 @@ impl Operation {
                 let (id, data, precondition) = (id(&mut members), data(&mut members), precondition(&mut members));
                 id.zip(data).zip(precondition).map(|((id, data), precondition)| Self::Update { id, data, precondition })
             }
+            Some("upsert") => {
+                let (external_id, data) = (external_id(&mut members), data(&mut members));
+                external_id.zip(data).map(|(external_id, data)| Self::Upsert { external_id, data })
+            }
             Some("delete") => {
                 let (id, precondition) = (id(&mut members), precondition(&mut members));
                 id.zip(precondition).map(|(id, precondition)| Self::Delete { id, precondition })
             }
-            Some(_) => members.refused("action", "must be create, update or delete").value(),
+            Some(_) => members.refused("action", "must be create, update, upsert or delete").value(),
             None => None,
         };
         members.finish(handling, "is not a member of this operation")?;
@@ -98,24 +112,27 @@ impl Operation {
                 let once = key.map(|key| Writer::update_once(key, id, "", data.get().as_bytes()));
                 writer.update(id, &body, &precondition, once.as_ref()).await
             }
+            Self::Upsert { external_id, data } => {
+                let body = data.get().as_bytes();
+                let once = key.map(|key| Writer::upsert_once(key, &external_id, "", body));
+                writer.upsert(&external_id, body, None, once.as_ref()).await
+            }
             Self::Delete { id, precondition } => writer.delete(id?, &precondition).await,
         }
     }
 
-    /// What it asks the store for in a transaction, and what it does to its contact.
-    fn of_transaction(self, writer: &Writer<'_>) -> Result<(store::Operation, WrittenKind), Error> {
-        Ok(match self {
-            Self::Create { data } => {
-                let contact = writer.new_contact(data.get().as_bytes())?;
-                (store::Operation::Create(Box::new(contact)), WrittenKind::Created)
-            }
+    /// What it asks the store for in a transaction.
+    fn of_transaction(self, writer: &Writer<'_>) -> Result<Wanted, Error> {
+        Ok(Wanted::Known(match self {
+            Self::Create { data } => store::Operation::Create(Box::new(writer.new_contact(data.get().as_bytes())?)),
             Self::Update { id, data, precondition } => {
                 let id = id?;
                 let body = Box::new(ContactBody::for_update(data.get().as_bytes(), writer.handling)?);
-                (store::Operation::Update { id, body, precondition, external_id: None }, WrittenKind::Changed)
+                store::Operation::Update { id, body, precondition, external_id: None }
             }
-            Self::Delete { id, precondition } => (store::Operation::Delete { id: id?, precondition }, WrittenKind::Changed),
-        })
+            Self::Upsert { external_id, data } => return Ok(Wanted::Upsert { external_id, data }),
+            Self::Delete { id, precondition } => store::Operation::Delete { id: id?, precondition },
+        }))
     }
 }
 
@@ -130,6 +147,12 @@ fn required<T>(members: &mut Members, name: &str, given: Given<T>) -> Option<T> 
 fn id(members: &mut Members) -> Option<Result<ObjectId, Error>> {
     let id = members.string("_id");
     required(members, "_id", id).map(|id| id.parse().map_err(|_| Error::ContactNotFound))
+}
+
+fn external_id(members: &mut Members) -> Option<ExternalId> {
+    let text = members.string("external_id");
+    let text = required(members, "external_id", text)?;
+    ExternalId::parse(&text).or_else(|| members.refused("external_id", "must have 1 to 255 characters").value())
 }
 
 fn data(members: &mut Members) -> Option<Box<RawValue>> {
@@ -176,14 +199,14 @@ impl Batch {
         Ok(batch)
     }
 
-    /// The operations' indexes, those that name the same contact together, in their order.
+    /// The operations' indexes, those that name the same contact or external id together, in their order.
     fn chains(&self) -> Vec<Vec<usize>> {
-        let mut chains: Vec<(Option<ObjectId>, Vec<usize>)> = Vec::new();
+        let mut chains: Vec<(Option<Named>, Vec<usize>)> = Vec::new();
         for (index, operation) in self.operations.iter().enumerate() {
-            let id = operation.as_ref().ok().and_then(Operation::id);
-            match chains.iter_mut().find(|(known, _)| id.is_some() && *known == id) {
+            let named = operation.as_ref().ok().and_then(Operation::named);
+            match chains.iter_mut().find(|(known, _)| named.is_some() && *known == named) {
                 Some((_, chain)) => chain.push(index),
-                None => chains.push((id, vec![index])),
+                None => chains.push((named, vec![index])),
             }
         }
         chains.into_iter().map(|(_, chain)| chain).collect()
@@ -194,7 +217,8 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// Of an atomic batch [`Error::IdempotencyKeyReused`] and [`Error::TransactionTooLarge`]: nothing was changed then.
+    /// Of an atomic batch [`Error::InvalidField`] when it names a contact twice, [`Error::IdempotencyKeyReused`] and [`Error::TransactionTooLarge`]: nothing
+    /// was changed then.
     pub async fn carry_out(
         self,
         writer: &Writer<'_>,
@@ -236,32 +260,27 @@ impl Batch {
     }
 
     async fn carry_out_together(self, writer: &Writer<'_>, once: Option<&Once>) -> Result<Vec<OperationResult>, Error> {
-        let (mut operations, mut kinds, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-        for operation in self.operations {
-            let read = operation.and_then(|operation| operation.of_transaction(writer));
-            errors.push(read.map(|(operation, kind)| {
-                operations.push(operation);
-                kinds.push(kind);
-            }));
-        }
-        if errors.iter().any(Result::is_err) {
-            // Nothing will be done, but whoever corrects the batch learns of all that is wrong with it.
-            let others = writer.store.refusals(writer.meter, writer.caller, &operations).await.unwrap_or_default();
-            let mut others = others.into_iter();
-            return Ok(refused(errors.into_iter().map(|read| read.err().or_else(|| others.next().flatten()))));
-        }
-        let written = |contacts: Vec<Option<_>>, replayed| -> Vec<OperationResult> {
-            kinds.iter().zip(contacts).map(|(&kind, contact)| Ok(Written { kind, contact, replayed })).collect()
+        let wanted: Vec<_> = self
+            .operations
+            .into_iter()
+            .map(|operation| operation.and_then(|operation| operation.of_transaction(writer)))
+            .collect();
+        let count = wanted.len();
+        let written = |done: Vec<Done>, replayed| -> Vec<OperationResult> {
+            let kind = |was_created| if was_created { WrittenKind::Created } else { WrittenKind::Changed };
+            let written = |Done { was_created, contact }| Written { kind: kind(was_created), contact, replayed };
+            done.into_iter().map(|done| Ok(written(done))).collect()
         };
-        match writer.store.write_all(writer.meter, writer.caller, &operations, once).await {
-            Ok(Answered::Done(contacts)) => Ok(written(contacts.into_iter().map(Some).collect(), false)),
-            Ok(Answered::Replayed(contacts)) => Ok(written(contacts, true)),
-            Ok(Answered::Refused(errors)) => Ok(refused(errors)),
-            Err(error @ (Error::IdempotencyKeyReused | Error::TransactionTooLarge)) => Err(error),
+        match writer.store.write_together(writer.meter, writer.caller, writer.handling, wanted, once).await {
+            Ok(Together::Done(done)) => Ok(written(done, false)),
+            Ok(Together::Replayed(done)) => Ok(written(done, true)),
+            Ok(Together::Refused(errors)) => Ok(refused(errors)),
+            // The batch as a whole breaks a rule.
+            Err(error @ (Error::InvalidField(_) | Error::IdempotencyKeyReused | Error::TransactionTooLarge)) => Err(error),
             Err(error) => {
                 // One cause, which the log has once, and the same result for each.
                 error.log();
-                Ok(operations.iter().map(|_| Err(alike(&error))).collect())
+                Ok((0..count).map(|_| Err(alike(&error))).collect())
             }
         }
     }
@@ -364,7 +383,7 @@ mod tests {
         #[test]
         fn junk_never_panics(
             operations in proptest::collection::vec(
-                "(7|\\[\\]|\\{(\"(action|_id|data|if_match|x)\":(null|7|\\{\\}|\"(create|update|delete|x|\\\\\"3\\\\\")\"),?){0,4}\\})",
+                "(7|\\[\\]|\\{(\"(action|_id|external_id|data|if_match|x)\":(null|7|\\{\\}|\"(create|update|upsert|delete|x|\\\\\"3\\\\\")\"),?){0,4}\\})",
                 0..4,
             ),
             atomic in "(,\"atomic\":(true|null|7))?",

@@ -25,6 +25,10 @@ fn delete(id: &str) -> Value {
     json!({"action": "delete", "_id": id})
 }
 
+fn upsert(external_id: &str, data: impl Into<Value>) -> Value {
+    json!({"action": "upsert", "external_id": external_id, "data": data.into()})
+}
+
 /// A batch with these bytes as its body.
 async fn send(caller: &Caller, body: impl Into<Vec<u8>>) -> Answer {
     caller.request(Method::POST, "/client-contact/batch").body(body).send().await
@@ -139,6 +143,42 @@ async fn operations_on_one_contact_run_in_their_order_and_results_keep_theirs() 
 }
 
 #[tokio::test]
+async fn upserts_find_or_make_their_contacts_in_their_order() {
+    let Some(app) = App::alone().await else { return };
+    let known = app.add(contact().with("integration_meta", json!({"external_id": "known", "a": 1.5}))).await;
+    let twice = [
+        app.add(contact().with("integration_meta", json!({"external_id": "twice"}))).await,
+        app.add(contact().with("integration_meta", json!({"external_id": "twice"}))).await,
+    ];
+    let mut operations = vec![
+        upsert("known", json!({"title": "x"})),
+        upsert("new", contact().with("title", "first")),
+        upsert("new", json!({"title": "second", "integration_meta.erp": 1})),
+        upsert("twice", json!({"title": "x"})),
+        upsert("nameless", json!({"title": "x"})),
+        upsert("known", json!({"integration_meta": {"external_id": "other"}})),
+    ];
+    operations
+        .extend((0..30).map(|number| upsert(&format!("of many {}", number % 5), contact().with("title", number.to_string()))));
+
+    let answer = app.batch(&operations).await;
+
+    let results = answer.results();
+    assert_eq!(statuses(&answer)[..6], [200, 201, 200, 409, 400, 400]);
+    let updated = results[0].contact();
+    assert_eq!((updated.id(), &updated["integration_meta"]), (known.id(), &json!({"external_id": "known", "a": 1.5})));
+    let made = results[2].contact();
+    assert_eq!((made.id(), made.text("title")), (results[1].contact().id(), "second".to_owned()));
+    assert_eq!(made["integration_meta"], json!({"external_id": "new", "erp": 1}));
+    assert!(twice.iter().all(|contact| results[3].refusal().contains(&contact.id())));
+    assert_eq!(results[4].refusal(), "400 name is required");
+    for (number, result) in results[6..].iter().enumerate() {
+        assert_eq!((result.status, result.contact().version()), (if number < 5 { 201 } else { 200 }, number as u64 / 5));
+    }
+    assert_eq!(app.list("").await.total(), 3 + 1 + 5);
+}
+
+#[tokio::test]
 async fn a_hundred_operations_are_the_most() {
     let Some(app) = App::alone().await else { return };
     let operations: Vec<Value> = (0..101).map(|number| create(contact().name(&number.to_string()))).collect();
@@ -165,7 +205,11 @@ async fn a_malformed_operation_is_its_own_400_and_the_others_are_done() {
         (json!({}), "400 action is required"),
         (json!({"action": null}), "400 action is required"),
         (json!({"action": 7}), "400 action must be a string"),
-        (json!({"action": "patch"}), "400 action must be create, update or delete"),
+        (json!({"action": "patch"}), "400 action must be create, update, upsert or delete"),
+        (json!({"action": "upsert", "data": {"name": "x"}}), "400 external_id is required"),
+        (json!({"action": "upsert", "external_id": 7, "data": {"name": "x"}}), "400 external_id must be a string"),
+        (json!({"action": "upsert", "external_id": "", "data": {"name": "x"}}), "400 external_id must have 1 to 255 characters"),
+        (json!({"action": "upsert", "external_id": "x"}), "400 data is required"),
         (json!({"action": "create"}), "400 data is required"),
         (json!({"action": "create", "data": []}), "400 data must be a JSON object"),
         (json!({"action": "update", "data": {}}), "400 _id is required"),
@@ -313,37 +357,39 @@ async fn with_a_key_each_operation_takes_effect_once() {
     let [changed, deleted] = [app.add(contact()).await.id(), app.add(contact()).await.id()];
     let batch = json!({"operations": [
         create(contact().name("new")), update(&changed, json!({"title": "x"})), delete(&deleted), create(json!({})), create(contact().name("new")),
+        upsert("crm-7", contact()),
     ]});
 
     let first = with_key(&app, "key", &batch).await;
     let now = app.put(&changed, json!({"phone1": "1"})).await.contact();
     let again = with_key(&app, "key", &batch).await;
 
-    assert_eq!((statuses(&first), statuses(&again)), (vec![201, 200, 200, 400, 201], vec![201, 200, 404, 400, 201]));
+    assert_eq!((statuses(&first), statuses(&again)), (vec![201, 200, 200, 400, 201, 201], vec![201, 200, 404, 400, 201, 201]));
     assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
     let (first, again) = (first.results(), again.results());
     assert_eq!(again[0].contact(), first[0].contact());
     assert_eq!(again[4].contact(), first[4].contact());
     assert_ne!(first[0].contact().id(), first[4].contact().id());
     assert_eq!(again[1].contact(), now);
-    assert_eq!(app.list("").await.total(), 3);
+    assert_eq!(again[5].contact(), first[5].contact());
+    assert_eq!(app.list("").await.total(), 4);
 
     // Another operation in the same place is another request; one that failed left its key free.
     let mut other = batch.clone();
     other["operations"][0]["data"]["title"] = "other".into();
     other["operations"][3]["data"]["name"] = "late".into();
     let other = with_key(&app, "key", &other).await;
-    assert_eq!(statuses(&other), [422, 200, 404, 201, 201]);
+    assert_eq!(statuses(&other), [422, 200, 404, 201, 201, 201]);
     assert_eq!(other.header("idempotency-replayed"), None);
     assert_eq!(other.results()[0].code(), "idempotency_key_reused");
-    assert_eq!(app.list("").await.total(), 4);
+    assert_eq!(app.list("").await.total(), 5);
 }
 
 #[tokio::test]
 async fn an_answer_above_5_mb_names_the_further_contacts_with_their_versions() {
     let app = App::start().await;
     // Quotes count twice in the text of the answer, and twice again in the function's own JSON, which may have 6 MB.
-    for (letter, whole_results) in [("x", 23..26), ("\"", 5..15)] {
+    for (letter, whole_results) in [("x", 24..28), ("\"", 5..15)] {
         let large = contact().with("media", json!(vec![letter.repeat(2_000 / letter.escape_default().count()); 100]));
         let mut ids = Vec::new();
         for _ in 0..3 {

@@ -79,7 +79,7 @@ async fn when_one_fails_nothing_is_changed_and_each_failure_is_told() {
             json!({"action": "delete", "_id": second.id(), "if_match": "\"3\""}),
             "412 If-Match names another version than the contact has, which is \"0\"",
         ),
-        (json!({"action": "patch"}), "400 action must be create, update or delete"),
+        (json!({"action": "patch"}), "400 action must be create, update, upsert or delete"),
     ] {
         let answer = ann.batch_atomic([good.clone(), failing.clone(), create(contact())]).await;
         let refusals: Vec<String> = answer.results().iter().map(Answer::refusal).collect();
@@ -188,6 +188,89 @@ async fn identical_batches_at_the_same_moment_are_done_once() {
     assert_eq!(statuses(&answers[0]), [201, 200]);
     assert_eq!(answers.iter().filter(|answer| answer.header("idempotency-replayed").is_none()).count(), 1);
     assert_eq!((app.list("").await.total(), app.get(&id).await.contact().version()), (2, 1));
+}
+
+fn upsert(external_id: &str, data: impl Into<Value>) -> Value {
+    json!({"action": "upsert", "external_id": external_id, "data": data.into()})
+}
+
+#[tokio::test]
+async fn upserts_happen_together_with_the_others() {
+    let Some(app) = App::alone().await else { return };
+    let known = app.add(contact().with("integration_meta", json!({"external_id": "known"}))).await;
+    let other = app.add(contact()).await;
+    let operations = [
+        upsert("known", json!({"title": "x"})),
+        upsert("new", contact().name("new")),
+        update(&other.id(), json!({"title": "y"})),
+        create(contact().name("made")),
+    ];
+
+    let failed = app.batch_atomic([operations[0].clone(), operations[1].clone(), upsert("nameless", json!({}))]).await;
+    let before = app.list("").await.total();
+    let first = with_key(&app, "key", &operations).await;
+    let [made, now] = [first.results()[1].contact(), app.put(known.id(), json!({"phone1": "1"})).await.contact()];
+    let again = with_key(&app, "key", &operations).await;
+    app.delete(made.id()).await.expect(200);
+    let after_its_end = with_key(&app, "key", &operations).await;
+
+    assert_eq!((statuses(&failed), before), (vec![424, 424, 400], 2));
+    assert_eq!((statuses(&first), statuses(&again)), (vec![200, 201, 200, 201], vec![200, 201, 200, 201]));
+    assert_eq!(made["integration_meta"], json!({"external_id": "new"}));
+    assert_eq!((first.results()[0].contact().id(), again.results()[0].contact()), (known.id(), now));
+    assert_eq!(again.results()[1].contact(), made);
+    assert_eq!(
+        (statuses(&after_its_end), after_its_end.header("idempotency-replayed")),
+        (vec![200, 404, 200, 201], Some("true"))
+    );
+    assert_eq!(after_its_end.results()[3].contact(), first.results()[3].contact());
+    assert_eq!(app.list("").await.total(), 3);
+}
+
+#[tokio::test]
+async fn an_upsert_of_a_contact_that_is_named_too_is_refused() {
+    let app = App::start().await;
+    let known = app.add(contact().with("integration_meta", json!({"external_id": app.tenant}))).await;
+
+    for operations in
+        [[upsert("once", contact()), upsert("once", contact())], [update(&known.id(), json!({})), upsert(&app.tenant, json!({}))]]
+    {
+        let refusal = app.batch_atomic(operations).await.refusal();
+        assert_eq!(refusal, "400 operations must name a contact only once when atomic is true");
+    }
+
+    assert_eq!(app.get(known.id()).await.contact().version(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_upserts_of_the_same_external_ids_make_one_contact_each() {
+    let Some(app) = App::alone().await else { return };
+    let siblings = app.siblings(1).await;
+    let gateways: Vec<Caller> = std::iter::once((*app).clone()).chain(siblings.iter().map(|sibling| app.at(sibling))).collect();
+
+    let answers = join_all((0..24).map(async |number: usize| {
+        let caller = &gateways[number % gateways.len()];
+        let operations = [0, 1, 2].map(|place| {
+            let data = contact().with(&format!("integration_meta.batch{number}"), true);
+            upsert(&format!("crm-{}", (number + place) % 4), data)
+        });
+        if number % 4 == 3 { caller.batch(operations).await } else { caller.batch_atomic(operations).await }
+    }))
+    .await;
+
+    let mut made = 0;
+    for answer in &answers {
+        let statuses = statuses(answer);
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 201)), "{}", answer.text());
+        made += statuses.iter().filter(|status| **status == 201).count();
+    }
+    let contacts = app.list("").await.contacts();
+    assert_eq!((contacts.len(), made), (4, 4));
+    for contact in contacts {
+        let meta = contact["integration_meta"].as_object().unwrap();
+        // Each batch names three of the four.
+        assert_eq!((meta.len(), contact.version()), (1 + 18, 17), "{meta:?}");
+    }
 }
 
 /// What one batch did, as its answer tells it: for each contact that it named the version that it made.

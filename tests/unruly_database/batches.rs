@@ -44,9 +44,28 @@ impl Way {
     /// The requests that can meet a fault.
     fn requests(self) -> &'static [(&'static str, usize)] {
         match self {
-            Way::Each => &[("PutItem", 1), ("UpdateItem", 1), ("UpdateItem", 2), ("BatchGetItem", 1)],
-            Way::EachWithKey => &[("TransactWriteItems", 1), ("TransactWriteItems", 2), ("BatchGetItem", 1), ("UpdateItem", 1)],
-            Way::Together | Way::TogetherWithKey => &[("BatchGetItem", 1), ("TransactWriteItems", 1)],
+            Way::Each => &[
+                ("PutItem", 1),
+                ("UpdateItem", 1),
+                ("UpdateItem", 2),
+                ("BatchGetItem", 1),
+                ("BatchGetItem", 2),
+                ("Query", 1),
+                ("TransactWriteItems", 1),
+            ],
+            Way::EachWithKey => &[
+                ("TransactWriteItems", 1),
+                ("TransactWriteItems", 2),
+                ("TransactWriteItems", 4),
+                ("BatchGetItem", 1),
+                ("BatchGetItem", 3),
+                ("Query", 1),
+                ("UpdateItem", 1),
+            ],
+            Way::Together => &[("BatchGetItem", 1), ("BatchGetItem", 2), ("Query", 1), ("TransactWriteItems", 1)],
+            Way::TogetherWithKey => {
+                &[("BatchGetItem", 1), ("BatchGetItem", 2), ("BatchGetItem", 3), ("Query", 1), ("TransactWriteItems", 1)]
+            }
         }
     }
 
@@ -69,7 +88,7 @@ struct Gateway {
 /// What the table holds of a tenant: versions, and titles unless the contact is deleted.
 type Contacts = BTreeMap<String, (u64, Option<String>)>;
 
-/// A tenant with three contacts, and its batch: a create, an update, an update of a member, and a delete.
+/// A tenant with three contacts, and its batch: a create, an update, an update of a member, a delete, and an upsert that creates.
 struct Stage<'a> {
     database: &'a Database,
     gateway: &'a Gateway,
@@ -112,6 +131,7 @@ impl<'a> Stage<'a> {
             {"action": "update", "_id": updated, "data": {"title": "made"}},
             {"action": "update", "_id": member, "data": {"title": "made", "integration_meta.erp": 1}},
             {"action": "delete", "_id": deleted},
+            {"action": "upsert", "external_id": "crm-7", "data": {"name": "contact", "title": "upserted"}},
         ]);
         let url = format!("{}/client-contact/batch", self.gateway.running.url);
         let request = self.gateway.http.post(url).header("api-key", self.key.secret());
@@ -136,17 +156,16 @@ impl<'a> Stage<'a> {
         items.iter().filter_map(contact).collect()
     }
 
-    /// Which of the four operations are in effect; each at most once.
-    fn done(&self, table: &Contacts) -> Result<[bool; 4], String> {
+    /// Which of the five operations are in effect; each at most once.
+    fn done(&self, table: &Contacts) -> Result<[bool; 5], String> {
         let known: BTreeSet<String> = self.contacts.iter().map(|contact| contact.id.to_string()).collect();
         let new: Vec<_> = table.iter().filter(|(id, _)| !known.contains(*id)).map(|(_, contact)| contact).collect();
         let made = Some("made".to_owned());
-        let created = match *new {
-            [] => false,
-            [contact] if *contact == (0, made.clone()) => true,
-            _ => return Err(format!("created {new:?}")),
-        };
-        let mut done = [created, false, false, false];
+        let created = |title: &str| new.iter().filter(|contact| ***contact == (0, Some(title.to_owned()))).count();
+        if created("made") > 1 || created("upserted") > 1 || new.len() > created("made") + created("upserted") {
+            return Err(format!("created {new:?}"));
+        }
+        let mut done = [created("made") == 1, false, false, false, created("upserted") == 1];
         for (place, contact) in self.contacts.iter().enumerate() {
             let after = if place == 2 { None } else { made.clone() };
             let there = &table[&contact.id.to_string()];
@@ -163,7 +182,7 @@ impl<'a> Stage<'a> {
 fn is_true(result: &Value, done: bool) -> Result<(), String> {
     let is_true = match (result["status"].as_u64().unwrap_or_default(), result["code"].as_str()) {
         (200 | 201, None) => done && result["success"] == true && result["data"]["_id"].is_string(),
-        (503, Some("unavailable")) => !done,
+        (503, Some("unavailable")) | (500, Some("internal")) => !done,
         (503, Some("outcome_unknown")) => true,
         _ => false,
     };
@@ -198,21 +217,21 @@ async fn play(database: &Database, gateway: &Gateway, way: Way, strike: Strike) 
     }
     let done = stage.done(&stage.table().await)?;
     let results =
-        batch["data"].as_array().filter(|results| status == 200 && results.len() == 4).ok_or(format!("{status} {batch}"))?;
+        batch["data"].as_array().filter(|results| status == 200 && results.len() == 5).ok_or(format!("{status} {batch}"))?;
     for (result, done) in results.iter().zip(done) {
         is_true(result, done)?;
     }
     if batch["success"] != json!(results.iter().all(|result| result["success"] == true)) {
         return Err(format!("the batch says {}", batch["success"]));
     }
-    if way.is_atomic() && done != [done[0]; 4] {
+    if way.is_atomic() && done != [done[0]; 5] {
         return Err(format!("half of it is done: {done:?}"));
     }
     if way.has_key() {
         let (_, again) = stage.send(way).await;
         let statuses: Vec<_> = again["data"].as_array().into_iter().flatten().map(|result| result["status"].as_u64()).collect();
         let deleted = if done[3] { 404 } else { 200 };
-        if statuses != [201, 200, 200, deleted].map(Some) || stage.done(&stage.table().await)? != [true; 4] {
+        if statuses != [201, 200, 200, deleted, 201].map(Some) || stage.done(&stage.table().await)? != [true; 5] {
             return Err(format!("the same batch again: {again}"));
         }
     }

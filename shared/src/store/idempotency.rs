@@ -82,7 +82,10 @@ pub struct Record {
     fingerprint: String,
     /// The contact that was written; of several the first.
     pub contact: ObjectId,
-    /// The contacts that an atomic batch or an upsert created, in the order of its operations.
+    /// The contacts of a batch's operations, in their order, when there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    contacts: Vec<ObjectId>,
+    /// Those of them, or of an upsert, that were created.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub created: Vec<ObjectId>,
     /// The stamp of the write. Together with the request that comes again it is the whole answer of a create.
@@ -94,6 +97,13 @@ pub struct Record {
     /// Seconds since 1970; DynamoDB's TTL takes the record away some time after.
     #[serde(rename = "expiresAt")]
     expires_at: i64,
+}
+
+impl Record {
+    /// The contacts that were written, in the order of the operations.
+    pub fn contacts(&self) -> &[ObjectId] {
+        if self.contacts.is_empty() { std::slice::from_ref(&self.contact) } else { &self.contacts }
+    }
 }
 
 /// A request that takes effect once: its `Idempotency-Key`, and what it asks for.
@@ -148,25 +158,27 @@ impl Once {
         Ok(if record.write.as_deref() == Some(id.as_str()) { Known::Own(record) } else { Known::Before(record) })
     }
 
-    /// The put of the record of the write `id`, stamped `stamp`, of `contact`, and of the contacts that a batch `created`. It belongs into the
-    /// transaction of the write, and fails where another request's record is.
+    /// The put of the record of the write `id`, stamped `stamp`, of `contacts`, those of each operation in their order, of which it `created` some. It
+    /// belongs into the transaction of the write, and fails where another request's record is.
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`].
+    /// [`Error::Internal`], also when there is no contact.
     pub fn put(
         &self,
         tenant: &str,
         table: &str,
-        contact: ObjectId,
+        contacts: Vec<ObjectId>,
         created: Vec<ObjectId>,
         stamp: Timestamp,
         id: &WriteId,
     ) -> Result<Put, Error> {
+        let contact = contacts.first().copied().ok_or_else(|| Error::Internal("a record is of a contact".into()))?;
         let now_seconds = stamp.millis() / 1_000;
         let record = Record {
             fingerprint: self.fingerprint.clone(),
             contact,
+            contacts: if contacts.len() > 1 { contacts } else { Vec::new() },
             created,
             stamp,
             write: Some(id.as_str().to_owned()),
@@ -223,6 +235,7 @@ impl Write for CreateOnce<'_> {
         let record = Record {
             fingerprint: self.fingerprint.clone(),
             contact: self.contact.id,
+            contacts: Vec::new(),
             created: Vec::new(),
             stamp,
             write: None,
@@ -349,7 +362,7 @@ mod tests {
         let now = Timestamp::from_millis(1_764_016_016_123);
         let (own, other) = (WriteId::from_bytes([1; 8]), WriteId::from_bytes([2; 8]));
         let once = |body: &[u8]| Once::new(IdempotencyKey::parse(b"key").unwrap(), &[body]);
-        let put = once(b"a").put("t", "table", ObjectId::from_bytes([7; 12]), Vec::new(), now, &own).unwrap();
+        let put = once(b"a").put("t", "table", vec![ObjectId::from_bytes([7; 12])], Vec::new(), now, &own).unwrap();
         let record = put.item();
         let known = |body, now, id| once(body).known(Some(record), now, id);
 

@@ -22,6 +22,7 @@ mod register;
 mod sdk_error;
 #[cfg(test)]
 mod simulation;
+mod together;
 mod tries;
 mod upsert;
 mod versioned;
@@ -34,6 +35,7 @@ pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;
 pub use sdk_error::{SdkFailure, classify};
+pub use together::{Done, Together, Wanted};
 pub use upsert::Upserted;
 pub use versioned::{Answered, Operation};
 

@@ -94,13 +94,38 @@ impl Found {
 }
 
 /// The primary key of the claim of an external id. A hash, because an external id can be personal and longer than a key may be.
-fn claim_key(tenant: &str, external_id: &ExternalId) -> Item {
+pub fn claim_key(tenant: &str, external_id: &ExternalId) -> Item {
     item::key_of_text(tenant, format!("external#{}", hex(&Sha256::digest(external_id.as_str().as_bytes()))))
 }
 
 /// The contact that a claim names.
-fn claimed(claim: &Item) -> Option<ObjectId> {
+pub fn claimed(claim: &Item) -> Option<ObjectId> {
     claim.get("contact")?.as_s().ok()?.parse().ok()
+}
+
+/// The claim that names `contact`, which a try stamped `stamp` creates.
+pub fn claim_item(tenant: &str, external_id: &ExternalId, contact: ObjectId, stamp: Timestamp) -> Item {
+    let mut claim = claim_key(tenant, external_id);
+    claim.insert("contact".to_owned(), AttributeValue::S(contact.to_string()));
+    claim.insert("createdAt".to_owned(), number(stamp.millis()));
+    claim.insert("expiresAt".to_owned(), number(stamp.millis() / 1_000 + CLAIM_LIFE_SECONDS));
+    claim
+}
+
+/// The put of a claim over the one that names the contact `replaces`, or where there is none.
+pub fn put_claim(table: &str, claim: Item, replaces: Option<ObjectId>) -> Result<Put, Error> {
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(claim))
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let put = match replaces {
+        None => put.condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", "_id"),
+        Some(contact) => put
+            .condition_expression("#contact = :contact")
+            .expression_attribute_names("#contact", "contact")
+            .expression_attribute_values(":contact", AttributeValue::S(contact.to_string())),
+    };
+    put.build().map_err(|error| Error::Internal(error.into()))
 }
 
 /// The creation of a contact for an external id that nobody carries, tried until its outcome is known.
@@ -129,12 +154,13 @@ pub struct ClaimAndContact {
 }
 
 /// What an upsert has read.
-struct Read {
+pub struct Read {
     /// The contact that the claim names.
-    claim: Option<ObjectId>,
+    pub claim: Option<ObjectId>,
     /// The record of the request's `Idempotency-Key`.
-    record: Option<Item>,
-    found: Found,
+    pub record: Option<Item>,
+    /// Who carries the external id.
+    pub found: Found,
 }
 
 impl<'a> Claiming<'a> {
@@ -154,10 +180,7 @@ impl Write for Claiming<'_> {
     }
 
     fn request(&self, stamp: Timestamp) -> Result<ClaimAndContact, Error> {
-        let mut claim = claim_key(self.tenant, self.external_id);
-        claim.insert("contact".to_owned(), AttributeValue::S(self.contact.id.to_string()));
-        claim.insert("createdAt".to_owned(), number(stamp.millis()));
-        claim.insert("expiresAt".to_owned(), number(stamp.millis() / 1_000 + CLAIM_LIFE_SECONDS));
+        let claim = claim_item(self.tenant, self.external_id, self.contact.id, stamp);
         let contact = item::of_new_contact(self.tenant, &self.contact.clone().created(stamp), &self.id)?;
         Ok(ClaimAndContact { claim, contact, replaces: self.read, stamp })
     }
@@ -232,8 +255,9 @@ impl Store {
                     let new = contact.id;
                     let mut create = Claiming::new(&caller.tenant, external_id, contact, claim, id.clone());
                     let send = async |puts: ClaimAndContact, time| {
-                        let record =
-                            once.map(|once| once.put(&caller.tenant, &self.table, new, vec![new], puts.stamp, &id)).transpose();
+                        let record = once
+                            .map(|once| once.put(&caller.tenant, &self.table, vec![new], vec![new], puts.stamp, &id))
+                            .transpose();
                         match record {
                             Ok(record) => self.put_claim_and_contact(meter, puts, record, time).await,
                             Err(error) => Outcome::Failed(error),
@@ -299,7 +323,13 @@ impl Store {
     }
 
     /// Reads the claim, the record of the `Idempotency-Key`, and who carries the external id.
-    async fn find(&self, meter: &Meter, caller: &Caller, external_id: &ExternalId, once: Option<&Once>) -> Result<Read, Error> {
+    pub(super) async fn find(
+        &self,
+        meter: &Meter,
+        caller: &Caller,
+        external_id: &ExternalId,
+        once: Option<&Once>,
+    ) -> Result<Read, Error> {
         let tenant = &caller.tenant;
         let claim_key = claim_key(tenant, external_id);
         let keys = std::iter::once(claim_key.clone()).chain(once.map(|once| once.record_key(tenant))).collect();
@@ -328,28 +358,19 @@ impl Store {
 
     async fn put_claim_and_contact(&self, meter: &Meter, puts: ClaimAndContact, record: Option<Put>, time: Duration) -> Outcome {
         let ClaimAndContact { claim, contact, replaces, .. } = puts;
-        let put = || {
-            Put::builder()
-                .table_name(&self.table)
-                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-        };
-        let put_claim = match replaces {
-            None => put().condition_expression("attribute_not_exists(#id)").expression_attribute_names("#id", "_id"),
-            Some(contact) => put()
-                .condition_expression("#contact = :contact")
-                .expression_attribute_names("#contact", "contact")
-                .expression_attribute_values(":contact", AttributeValue::S(contact.to_string())),
-        };
-        let put_claim = put_claim.set_item(Some(claim)).build();
-        let put_contact = put()
+        let put_contact = Put::builder()
+            .table_name(&self.table)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             // An id that is taken is never overwritten.
             .condition_expression("attribute_not_exists(#id)")
             .expression_attribute_names("#id", "_id")
             .set_item(Some(contact))
-            .build();
-        let (put_claim, put_contact) = match put_claim.and_then(|claim| Ok((claim, put_contact?))) {
+            .build()
+            .map_err(|error| Error::Internal(error.into()));
+        let puts = put_claim(&self.table, claim, replaces).and_then(|claim| Ok((claim, put_contact?)));
+        let (put_claim, put_contact) = match puts {
             Ok(puts) => puts,
-            Err(error) => return Outcome::Failed(Error::Internal(error.into())),
+            Err(error) => return Outcome::Failed(error),
         };
         let puts = record.into_iter().chain([put_claim, put_contact]);
         let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).collect();

@@ -30,7 +30,7 @@ use super::left_namespaces::LeftNamespaces;
 use super::register::{self, WriteId};
 use super::tries::{Outcome, Step, Tries, Write as _};
 use super::write::{drawn_from_upper_half_of, one_try, refuse_above_the_maximum};
-use super::{Store, Stored, number, sdk_error};
+use super::{Store, Stored, number, sdk_error, upsert};
 use crate::body::ContactBody;
 use crate::bounds;
 use crate::caller::Caller;
@@ -71,7 +71,8 @@ pub enum Operation {
 }
 
 impl Operation {
-    fn id(&self) -> ObjectId {
+    /// The contact that it is about.
+    pub fn id(&self) -> ObjectId {
         match self {
             Self::Create(contact) => contact.id,
             Self::Update { id, .. } | Self::Delete { id, .. } => *id,
@@ -90,6 +91,15 @@ pub enum Answered {
     Refused(Vec<Option<Error>>),
 }
 
+/// The claim of the external id for which an operation creates its contact.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The external id.
+    pub external_id: ExternalId,
+    /// What the claim named when nobody carried the external id; nothing when there was none.
+    pub replaces: Option<ObjectId>,
+}
+
 /// What one try sends.
 #[derive(Debug)]
 struct Request {
@@ -102,6 +112,8 @@ struct Request {
 enum ItemWrite {
     Put(Item),
     Update(ObjectId, UpdateRequest),
+    /// A claim over the one that names this contact, or over none.
+    Claim(Item, Option<ObjectId>),
 }
 
 /// A contact as it was read.
@@ -113,9 +125,11 @@ struct Read {
 
 /// Operations that are tried until their outcome is known: the part that decides, without clock, randomness and I/O.
 #[derive(Debug)]
-struct Versioned<'a> {
+pub(super) struct Versioned<'a> {
     caller: &'a Caller,
     operations: &'a [Operation],
+    /// The claims that come with the contacts that are created for an external id, by operation.
+    claims: &'a [Option<Claim>],
     once: Option<&'a Once>,
     id: WriteId,
     tries: Tries,
@@ -125,11 +139,34 @@ struct Versioned<'a> {
     bodies: Vec<Option<ContactBody>>,
     /// The last read showed another version of a contact, which does not remember enough to tell whether a try was applied.
     has_moved: bool,
+    /// Another upsert has claimed an external id since it was looked for: nothing was done, and it has to be looked for again.
+    is_outdated: bool,
 }
 
 impl<'a> Versioned<'a> {
-    fn new(caller: &'a Caller, operations: &'a [Operation], once: Option<&'a Once>, id: WriteId) -> Self {
-        Self { caller, operations, once, id, tries: Tries::default(), read: Vec::new(), bodies: Vec::new(), has_moved: false }
+    pub(super) fn new(caller: &'a Caller, operations: &'a [Operation], once: Option<&'a Once>, id: WriteId) -> Self {
+        Self {
+            caller,
+            operations,
+            claims: &[],
+            once,
+            id,
+            tries: Tries::default(),
+            read: Vec::new(),
+            bodies: Vec::new(),
+            has_moved: false,
+            is_outdated: false,
+        }
+    }
+
+    /// The same write with these claims, one place for each operation.
+    pub(super) fn claiming(self, claims: &'a [Option<Claim>]) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Whether it ended without an answer, because an external id was claimed by another upsert since.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.is_outdated
     }
 
     /// The keys of all that a try has to know. Nobody knows a new contact, unless a try may have made it.
@@ -137,6 +174,8 @@ impl<'a> Versioned<'a> {
         let may_be_there = self.tries.has_begun();
         let known = self.operations.iter().filter(|operation| may_be_there || !matches!(operation, Operation::Create(_)));
         let keys = known.map(|operation| item::key(&self.caller.tenant, operation.id()));
+        let claims = self.claims.iter().flatten().filter(|_| may_be_there);
+        let keys = keys.chain(claims.map(|claim| upsert::claim_key(&self.caller.tenant, &claim.external_id)));
         keys.chain(self.once.map(|once| once.record_key(&self.caller.tenant))).collect()
     }
 
@@ -156,6 +195,12 @@ impl<'a> Versioned<'a> {
         }
         if let Some(stamp) = self.stamp_of_applied_try(&items) {
             return Some(Step::Answer(self.done(stamp)));
+        }
+        if self.tries.has_begun() && !self.claims_are_as_read(&items) {
+            // Claims only ever name new contacts. So what was read never comes back, and no try is applied any more.
+            self.tries.none_is_open();
+            self.is_outdated = true;
+            return Some(Step::Answer(Ok(Answered::Refused(Vec::new()))));
         }
         if let Some(first) = self.tries.first_open()
             && let Some(step) = self.fate_of_open_tries(&items, first)
@@ -181,6 +226,13 @@ impl<'a> Versioned<'a> {
                 }
                 Operation::Update { .. } | Operation::Delete { .. } => register::stamp_of(item, &self.id),
             }
+        })
+    }
+
+    fn claims_are_as_read(&self, items: &HashMap<String, Item>) -> bool {
+        self.claims.iter().flatten().all(|claim| {
+            let key = sort_key(&upsert::claim_key(&self.caller.tenant, &claim.external_id));
+            key.and_then(|key| items.get(&key)).and_then(upsert::claimed) == claim.replaces
         })
     }
 
@@ -292,16 +344,21 @@ impl<'a> Versioned<'a> {
                 }
             });
         }
+        for (operation, claim) in self.operations.iter().zip(self.claims) {
+            let Some(Claim { external_id, replaces }) = claim else { continue };
+            let item = upsert::claim_item(&self.caller.tenant, external_id, operation.id(), stamp);
+            writes.push(ItemWrite::Claim(item, *replaces));
+        }
         Ok(Request { stamp, writes })
     }
 
     /// The put of the record of the key, in the try with this stamp, if the write is to happen once.
     fn record(&self, table: &str, stamp: Timestamp) -> Result<Option<Put>, Error> {
         let Some(once) = self.once else { return Ok(None) };
-        let first = self.operations.first().map_or(ObjectId::from_bytes([0; 12]), Operation::id);
+        let contacts = self.operations.iter().map(Operation::id).collect();
         let is_new = |operation: &&Operation| matches!(operation, Operation::Create(_));
         let created = self.operations.iter().filter(is_new).map(Operation::id).collect();
-        once.put(&self.caller.tenant, table, first, created, stamp, &self.id).map(Some)
+        once.put(&self.caller.tenant, table, contacts, created, stamp, &self.id).map(Some)
     }
 
     /// What comes after a try with this outcome.
@@ -387,7 +444,11 @@ impl Store {
         operations: &[Operation],
         once: Option<&Once>,
     ) -> Result<Answered, Error> {
-        let mut write = Versioned::new(caller, operations, once, WriteId::generate());
+        self.write_over_read(meter, &mut Versioned::new(caller, operations, once, WriteId::generate())).await
+    }
+
+    /// Tries `write` until its outcome is known, or until it is outdated.
+    pub(super) async fn write_over_read(&self, meter: &Meter, write: &mut Versioned<'_>) -> Result<Answered, Error> {
         let deadline = self.deadline();
         loop {
             let keys = write.keys();
@@ -407,7 +468,7 @@ impl Store {
                         return Err(write.tries.give_up("there was no time for another try".into()));
                     }
                     let request = write.next_try((self.clock)())?;
-                    let outcome = self.send_versioned(meter, &write, request, left.min(bounds::WRITE_TRY)).await;
+                    let outcome = self.send_versioned(meter, write, request, left.min(bounds::WRITE_TRY)).await;
                     write.step(outcome)
                 }
             };
@@ -445,7 +506,7 @@ impl Store {
                     sdk_error::outcome_of_update(self.update_item(meter, &write.caller.tenant, id, request, time).await)
                 }
                 Some(ItemWrite::Put(item)) => self.put_new(meter, item, time).await,
-                None => Outcome::Failed(Error::Internal("nothing is to be written".into())),
+                Some(ItemWrite::Claim(..)) | None => Outcome::Failed(Error::Internal("nothing is to be written".into())),
             };
         }
         match self.transaction(write, stamp, writes) {
@@ -466,6 +527,7 @@ impl Store {
         for write in writes {
             items.push(match write {
                 ItemWrite::Put(item) => put(put_new_contact(&self.table, item)?),
+                ItemWrite::Claim(item, replaces) => put(upsert::put_claim(&self.table, item, replaces)?),
                 ItemWrite::Update(id, request) => {
                     let update = Update::builder()
                         .table_name(&self.table)

@@ -163,6 +163,7 @@ fn apply(table: &mut Table, writes: &[ItemWrite], record: Option<&Item>) -> bool
                 let item = after.entry(key.clone()).or_default();
                 (key, dynamodb::put_new(item, new))
             }
+            ItemWrite::Claim(..) => panic!("no upsert is in these worlds"),
             ItemWrite::Update(id, request) => {
                 let item = after.entry(id.to_string()).or_default();
                 (id.to_string(), dynamodb::update(item, request))
