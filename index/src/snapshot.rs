@@ -1,14 +1,14 @@
 //! A tenant's index as bytes: written once, read by every instance that has not seen the tenant yet.
 //!
 //! A snapshot holds what the contacts are, in columns, and nothing that follows from it: folded words, postings, hashes and orders are made
-//! anew when it is read, many at once. So what is read is consistent whatever the bytes were, and a snapshot is half as large.
+//! anew when it is read, many at once. So what is read is consistent whatever the bytes were, and a snapshot is smaller.
 //!
-//! The contacts are in the order of their ids, [`GROUP`] to a group; each column of a group is a block of its own, which is compressed and
+//! The contacts are in the order of their ids, 32,768 to a group; each column of a group is a block of its own, which is compressed and
 //! has a checksum. The words of names, which many contacts share, stand once in blocks before the groups. The footer at the end
 //! says what and where everything is, because only then the writer knows. See `docs/adr/0024-snapshot-format.md`.
 //!
-//! Whatever bytes it is fed, the reader returns an error or an index. It decodes nothing that is [more](RATIO) than so many times as large as
-//! what was read for it.
+//! Whatever bytes it is fed, the reader returns an error or an index. It decodes no block to more than 16 times its stored bytes, so they
+//! justify all memory that it reserves.
 
 mod bytes;
 mod decoder;
@@ -31,7 +31,7 @@ use crate::timestamp::Timestamp;
 /// The version of the format. A reader knows one.
 pub const FORMAT: u32 = 1;
 
-/// Bytes at the end of a snapshot that hold the footer of some five million contacts.
+/// Bytes at the end of a snapshot that hold the footer of some nine million contacts.
 pub const FOOTER_READ: usize = 64 * 1_024;
 
 /// Contacts in a group.
