@@ -85,7 +85,8 @@ fn documentation_has_no_examples_because_nobody_would_run_them() {
     let mut files = 0;
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-            if path.is_dir() {
+            // What fuzzing builds is in a folder of its own.
+            if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files += 1;
