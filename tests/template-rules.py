@@ -172,6 +172,12 @@ def browsers_see_every_header_that_the_reference_names():
         wrong("the expanded API has no CORS configuration")
 
 
+def the_cost_model_knows_how_many_metrics_the_alarms_watch():
+    count = sum(len(list(metrics_of(alarm))) for alarm in ALARMS.values())
+    if f"ALARM_METRICS = {count}\n" not in (ROOT / "docs/examples/cost.py").read_text():
+        wrong(f"docs/examples/cost.py has another ALARM_METRICS than {count}")
+
+
 RULES = [
     a_new_configuration_is_published,
     calls_go_to_the_alias,
@@ -179,6 +185,7 @@ RULES = [
     alarms_and_dashboard_name_metrics_that_the_functions_write,
     the_dashboard_is_json_with_resources_that_exist,
     browsers_see_every_header_that_the_reference_names,
+    the_cost_model_knows_how_many_metrics_the_alarms_watch,
 ]
 for rule in RULES:
     rule()
