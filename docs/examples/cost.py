@@ -59,9 +59,9 @@ TABLE_GB_A_CONTACT, STORED_GB_A_CONTACT, SNAPSHOT_GB_A_CONTACT = 1.0e-6, 1.7e-6,
 # The function's line, Lambda's two lines and the gateway's line. Kept compressed, about a seventh.
 LOG_GB_A_CALL, LOG_MONTHS, COMPRESSED = 2.5e-6, 12, 1 / 7
 # Routes × (all, and two classes of status) × four metrics, and those of lists.
-METRICS = 8 * 3 * 4 + 13
+METRICS = 9 * 3 * 4 + 13
 # As many as the alarms of template.yaml watch.
-ALARM_METRICS = 46
+ALARM_METRICS = 49
 # Calls come in the working hours of 22 days. Lambda traces one call a second, and one of 20 beyond.
 BUSY_SECONDS, HOURS, DAYS = 22 * 8 * 3_600, 730, 30
 
