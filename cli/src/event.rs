@@ -184,7 +184,8 @@ mod tests {
         let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../events")).unwrap();
         let mut samples = BTreeMap::new();
         // The events of the snapshot function come from the stream and the schedule; its own tests read them.
-        let of_snapshots = |file: &Path| file.file_stem().unwrap().to_str().unwrap().starts_with("snapshot-client-contacts");
+        let of_snapshots =
+            |file: &std::path::Path| file.file_stem().unwrap().to_str().unwrap().starts_with("snapshot-client-contacts");
         for file in folder.map(|entry| entry.unwrap().path()).filter(|file| !of_snapshots(file)) {
             let sample: ApiGatewayV2httpRequest = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
             samples.insert(file.file_stem().unwrap().to_str().unwrap().to_owned(), sample.route_key.unwrap());
