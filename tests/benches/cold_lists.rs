@@ -76,10 +76,10 @@ async fn main() -> Result<(), Failure> {
     if given.is_none() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
         let text = fs::read_to_string(&path)?;
-        let (begin, end) = ("<!-- cold-lists: written by the benchmark -->\n\n", "\n<!-- cold-lists: end -->");
+        let (begin, end) = ("<!-- cold-lists: written by the benchmark -->\n", "<!-- cold-lists: end -->");
         let (before, rest) = text.split_once(begin).ok_or("docs/performance.md has no place for the table")?;
         let (_, after) = rest.split_once(end).ok_or("the place for the table has no end")?;
-        fs::write(path, format!("{before}{begin}{report}{end}{after}"))?;
+        fs::write(path, format!("{before}{begin}\n{report}\n{end}{after}"))?;
     }
     Ok(())
 }
