@@ -443,6 +443,10 @@ async fn every_kind_of_call_stands_every_fault_at_each_of_its_requests() {
             }
         }
     }
+    // `CONTACTS_CELLS=<text>` plays only the cells that have it in their names, as failures show them.
+    if let Ok(only) = std::env::var("CONTACTS_CELLS") {
+        cells.retain(|cell: &Cell| cell.to_string().contains(&only));
+    }
     let count = cells.len();
 
     let played = futures::stream::iter(cells).map(async |cell| (cell, play(&database, &shared, cell).await));

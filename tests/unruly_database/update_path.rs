@@ -276,6 +276,31 @@ async fn a_migration_undoes_nothing_that_others_write_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_migration_corrects_external_ids_that_are_wrong() {
+    let database = Database::start().await;
+    let store = &database.running.app.store;
+    let contacts = [
+        create_with(store, "other", Some("C-1")).await,
+        create_with(store, "none", None).await,
+        create_with(store, "same", Some("C-3")).await,
+    ];
+    for contact in &contacts[..2] {
+        let update = database.running.client.update_item().table_name(&database.running.contacts_table);
+        let update = update.key("tenant", text("local")).key("_id", text(&contact.id.to_string()));
+        let update = update.update_expression("SET external_id = :wrong").expression_attribute_values(":wrong", text("wrong"));
+        update.send().await.unwrap();
+    }
+
+    assert_eq!(store.migrate(Some("local"), |_| ()).await.unwrap().changed, 2);
+
+    let mut external_ids = Vec::new();
+    for contact in &contacts {
+        external_ids.push(database.external_id(contact).await);
+    }
+    assert_eq!(external_ids, [Some("C-1".to_owned()), None, Some("C-3".to_owned())]);
+}
+
+#[tokio::test]
 async fn a_migration_that_was_interrupted_goes_on_and_ends_with_the_reset() {
     let database = Database::start().await;
     let store = &database.running.app.store;

@@ -94,12 +94,9 @@ impl UpdateExpression {
 
     /// The update expression.
     pub fn update(&self) -> String {
-        let mut expression = format!("SET {}", self.set.join(", "));
-        if !self.remove.is_empty() {
-            expression.push_str(" REMOVE ");
-            expression.push_str(&self.remove.join(", "));
-        }
-        expression
+        let clauses = [("SET", &self.set), ("REMOVE", &self.remove)];
+        let clauses = clauses.into_iter().filter(|(_, parts)| !parts.is_empty());
+        clauses.map(|(clause, parts)| format!("{clause} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
     }
 
     /// The condition expression, then what the placeholders of both stand for.
@@ -121,6 +118,15 @@ mod tests {
         let (_, names, values) = expression.into_condition();
         assert_eq!(names, HashMap::from([("#0", "w1"), ("#1", "w0"), ("#2", "w2")].map(|(a, b)| (a.to_owned(), b.to_owned()))));
         assert_eq!(values[":1"], AttributeValue::S("new".to_owned()));
+    }
+
+    #[test]
+    fn an_update_that_only_removes_has_no_other_clause() {
+        let mut expression = UpdateExpression::default();
+        expression.remove("a");
+        expression.remove("b");
+
+        assert_eq!(expression.update(), "REMOVE #0, #1");
     }
 
     #[test]
