@@ -216,17 +216,26 @@ impl<'a> Versioned<'a> {
         if !self.tries.has_begun() {
             return None;
         }
-        self.operations.iter().find_map(|operation| {
-            let item = items.get(&operation.id().to_string())?;
-            match operation {
-                // Nobody else makes a contact with this id.
-                Operation::Create(_) => {
-                    let created_at = item::moment(item, "createdAt").or_else(|| register::stamp_of(item, &self.id));
-                    Some(created_at.unwrap_or(self.tries.last_stamp()))
+        // A claim can show it where the contact, read a moment earlier, did not.
+        let of_claim = self.operations.iter().zip(self.claims).find_map(|(operation, claim)| {
+            let key = sort_key(&upsert::claim_key(&self.caller.tenant, &claim.as_ref()?.external_id))?;
+            let item = items.get(&key).filter(|item| upsert::claimed(item) == Some(operation.id()))?;
+            Some(item::moment(item, "createdAt").unwrap_or(self.tries.last_stamp()))
+        });
+        let of_contact = || {
+            self.operations.iter().find_map(|operation| {
+                let item = items.get(&operation.id().to_string())?;
+                match operation {
+                    // Nobody else makes a contact with this id.
+                    Operation::Create(_) => {
+                        let created_at = item::moment(item, "createdAt").or_else(|| register::stamp_of(item, &self.id));
+                        Some(created_at.unwrap_or(self.tries.last_stamp()))
+                    }
+                    Operation::Update { .. } | Operation::Delete { .. } => register::stamp_of(item, &self.id),
                 }
-                Operation::Update { .. } | Operation::Delete { .. } => register::stamp_of(item, &self.id),
-            }
-        })
+            })
+        };
+        of_claim.or_else(of_contact)
     }
 
     fn claims_are_as_read(&self, items: &HashMap<String, Item>) -> bool {

@@ -41,6 +41,7 @@ fn writes_over_what_was_read_are_applied_once_in_every_world() {
         "key reused",
         "moved",
         "rival",
+        "outdated",
     ] {
         assert!(seen.get(what).is_some_and(|times| *times > 0), "{what}: {seen:?}");
     }
@@ -73,6 +74,8 @@ fn run(seed: u64) -> Seen {
 /// What one writer wants.
 struct Plan {
     operations: Vec<Operation>,
+    /// Those of contacts that are created for an external id which nobody carried.
+    claims: Vec<Option<Claim>>,
     once: Option<Once>,
     machine: usize,
 }
@@ -106,13 +109,13 @@ fn plans(random: &mut Random, caller: &Caller) -> Vec<Plan> {
                 once = Some(Once::new(key, &[b"another request"]));
             }
             // A contact that is created gets another id each time that the request comes.
-            let mut operations = before.operations.clone();
+            let (mut operations, before_claims) = (before.operations.clone(), before.claims.clone());
             for operation in &mut operations {
                 if let Operation::Create(contact) = operation {
                     contact.id = contact_id(100 + number);
                 }
             }
-            plans.push(Plan { operations, once, machine });
+            plans.push(Plan { operations, claims: before_claims, once, machine });
             continue;
         }
         let mut operations = Vec::new();
@@ -139,7 +142,13 @@ fn plans(random: &mut Random, caller: &Caller) -> Vec<Plan> {
         }
         let key = IdempotencyKey::parse(format!("key {number}").as_bytes()).expect("a key");
         let once = (keys && random.percent(60)).then(|| Once::new(key, &[b"request", number.to_string().as_bytes()]));
-        plans.push(Plan { operations, once, machine });
+        let upserts = random.percent(60);
+        let claim = |operation: &Operation| {
+            let external_id = ExternalId::parse("wanted by many").expect("an external id");
+            (upserts && matches!(operation, Operation::Create(_))).then_some(Claim { external_id, replaces: None })
+        };
+        let claims = operations.iter().map(claim).collect();
+        plans.push(Plan { operations, claims, once, machine });
     }
     plans
 }
@@ -163,7 +172,14 @@ fn apply(table: &mut Table, writes: &[ItemWrite], record: Option<&Item>) -> bool
                 let item = after.entry(key.clone()).or_default();
                 (key, dynamodb::put_new(item, new))
             }
-            ItemWrite::Claim(..) => panic!("no upsert is in these worlds"),
+            ItemWrite::Claim(claim, replaces) => {
+                let key = sort_key(claim).expect("a key");
+                if after.get(&key).and_then(upsert::claimed) != *replaces {
+                    return false;
+                }
+                after.insert(key, claim.clone());
+                continue;
+            }
             ItemWrite::Update(id, request) => {
                 let item = after.entry(id.to_string()).or_default();
                 (id.to_string(), dynamodb::update(item, request))
@@ -236,7 +252,7 @@ impl<'a> World<'a> {
         }
         let writer = |(number, plan): (usize, &'a Plan)| {
             let id = WriteId::from_bytes([u8::try_from(number).expect("few writers"); 8]);
-            let write = Versioned::new(caller, &plan.operations, plan.once.as_ref(), id);
+            let write = Versioned::new(caller, &plan.operations, plan.once.as_ref(), id).claiming(&plan.claims);
             Writer { plan, write, phase: Phase::Waiting, attempt: 0, answer: None, landed: Vec::new() }
         };
         let (lost, busy, twice) = (random.next() % 70, random.next() % 15, random.next() % 30);
@@ -428,6 +444,7 @@ impl<'a> World<'a> {
 
     fn answers(&mut self, number: usize, answer: Result<Answered, Error>) {
         self.saw(match &answer {
+            Ok(Answered::Refused(_)) if self.writers[number].write.is_outdated() => "outdated",
             Ok(Answered::Done(_)) => "done",
             Ok(Answered::Replayed(_)) => "done before",
             Ok(Answered::Refused(_)) => "refused",
@@ -471,6 +488,9 @@ impl<'a> World<'a> {
             assert_eq!(landed, usize::from(records.contains(&record)));
             assert!(replayed == 0 || landed == 1);
         }
+        // Of those who claim an external id that nobody has at most one creates its contact.
+        let has_claimed = |writer: &&Writer<'_>| writer.plan.claims.iter().any(Option::is_some) && !writer.landed.is_empty();
+        assert!(self.writers.iter().filter(has_claimed).count() <= 1);
         // Whatever was applied is whole: each of its contacts has its member, unless it is deleted.
         for (number, writer) in self.writers.iter().enumerate().filter(|(_, writer)| !writer.landed.is_empty()) {
             for operation in &writer.plan.operations {
