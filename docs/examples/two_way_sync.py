@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Keeps a SQLite database and client-contacts in step, in both directions. Needs nothing but Python 3.9.
 
-    export CONTACTS_API=http://localhost:3000 CONTACTS_KEY=cc_…
+    export CONTACTS_API=http://127.0.0.1:3030 CONTACTS_KEY=cc_…
     python3 two_way_sync.py crm.db add ada "Ada Lovelace" ada@example.com
     python3 two_way_sync.py crm.db edit ada name "Ada King"
     python3 two_way_sync.py crm.db remove ada
