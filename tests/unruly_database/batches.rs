@@ -15,7 +15,7 @@ use reqwest::Client;
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
 
 /// Batches that run at the same time. The slow ones do little but wait.
-const CELLS_AT_ONCE: usize = 48;
+const CELLS_AT_ONCE: usize = 32;
 
 const FAULTS: [Fault; 11] = [
     Fault::Slow(12),
@@ -189,9 +189,11 @@ fn is_true(result: &Value, done: bool) -> Result<(), String> {
     if is_true { Ok(()) } else { Err(format!("{result} of an operation that is {}done", if done { "" } else { "not " })) }
 }
 
-async fn play(database: &Database, gateway: &Gateway, way: Way, strike: Strike) -> Result<(), String> {
+const NOT_MET: &str = "no request met the fault";
+
+async fn play(database: &Database, gateway: &Gateway, way: Way, strike: Strike, turn: u32) -> Result<(), String> {
     let Strike { fault, operation, number, lasts } = strike;
-    let stage = Stage::set(database, gateway, format!("{way:?}, {fault:?} at {operation} {number} {lasts}")).await;
+    let stage = Stage::set(database, gateway, format!("{way:?}, {fault:?} at {operation} {number} {lasts} {turn}")).await;
     // The key's lookup is not what meets the fault.
     gateway
         .http
@@ -210,7 +212,7 @@ async fn play(database: &Database, gateway: &Gateway, way: Way, strike: Strike) 
     let met = gateway.proxy.struck(&stage.tenant);
     gateway.proxy.strike(&stage.tenant, None);
     if met == 0 {
-        return Err("no request met the fault".to_owned());
+        return Err(NOT_MET.to_owned());
     }
     if elapsed > Duration::from_secs(35) {
         return Err(format!("answered after {elapsed:?}"));
@@ -228,11 +230,20 @@ async fn play(database: &Database, gateway: &Gateway, way: Way, strike: Strike) 
         return Err(format!("half of it is done: {done:?}"));
     }
     if way.has_key() {
-        let (_, again) = stage.send(way).await;
-        let statuses: Vec<_> = again["data"].as_array().into_iter().flatten().map(|result| result["status"].as_u64()).collect();
-        let deleted = if done[3] { 404 } else { 200 };
-        if statuses != [201, 200, 200, deleted, 201].map(Some) || stage.done(&stage.table().await)? != [true; 5] {
-            return Err(format!("the same batch again: {again}"));
+        // A machine that is busy with other things can take longer than a write has; the key lets it be repeated.
+        let again = testkit::eventually("the end of the batch", async || {
+            let (_, again) = stage.send(way).await;
+            let results = again["data"].as_array().cloned().unwrap_or_default();
+            results.iter().all(|result| result["status"] != 503).then_some(results)
+        })
+        .await;
+        let mut statuses: Vec<_> = again.iter().map(|result| result["status"].as_u64().unwrap_or_default()).collect();
+        // It was deleted now, or before.
+        if !done[3] && statuses.get(3) == Some(&200) {
+            statuses[3] = 404;
+        }
+        if statuses != [201, 200, 200, 404, 201] || stage.done(&stage.table().await)? != [true; 5] {
+            return Err(format!("the same batch again: {again:?}"));
         }
     }
     Ok(())
@@ -266,7 +277,14 @@ async fn batches_stand_every_fault_at_each_of_their_requests() {
     let count = cells.len();
 
     let played = stream::iter(cells).map(async |(way, strike)| {
-        let played = play(&database, &gateway, way, strike).await;
+        let mut played = play(&database, &gateway, way, strike, 0).await;
+        // Its time can be over before the request that is to meet the fault, when the machine is busy with other things.
+        for turn in 1..10 {
+            if played != Err(NOT_MET.to_owned()) {
+                break;
+            }
+            played = play(&database, &gateway, way, strike, turn).await;
+        }
         played.map_err(|wrong| format!("{way:?}, {strike:?}: {wrong}"))
     });
     let played: Vec<Result<(), String>> = played.buffer_unordered(CELLS_AT_ONCE).collect().await;
