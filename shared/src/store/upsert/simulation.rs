@@ -101,7 +101,7 @@ enum Phase<'a> {
         shown: Option<Vec<ObjectId>>,
     },
     Creating(Claiming<'a>),
-    Updating(ObjectId, Change<'a>),
+    Updating(ObjectId, Box<Change<'a>>),
     Answered,
 }
 
@@ -264,7 +264,7 @@ impl<'a> World<'a> {
                 let body = &self.bodies[self.random.below(self.bodies.len())];
                 self.upserts[number].writes.push(id.clone());
                 let change = Change::new(self.caller, Kind::Update(body), &Precondition::None, id);
-                Phase::Updating(contact.id, change.of_carrier(self.external_id))
+                Phase::Updating(contact.id, Box::new(change.of_carrier(self.external_id)))
             }
             Found::Nobody => {
                 let body = br#"{"name":"x","integration_meta":{"external_id":"C-1"}}"#;
