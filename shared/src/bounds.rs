@@ -22,6 +22,9 @@ pub const WRITE_TRY: Duration = Duration::from_secs(3);
 /// How long all tries of a write may take together. A function then still has time to answer 503 itself.
 pub const WRITE: Duration = Duration::from_millis(4_500);
 
+/// How long an upsert may take, which finds the contact first and begins again when others were faster. Each of its writes has [`WRITE`].
+pub const UPSERT: Duration = Duration::from_secs(9);
+
 /// The least time that a try gets. When less is left of [`WRITE`], or of the call's own time, no further try begins.
 pub const LEAST_WRITE_TRY: Duration = Duration::from_millis(100);
 
@@ -115,6 +118,7 @@ const _: () = {
     let late = SIGNATURE_LIFE.as_millis() + WRITE_TRY.as_millis() + INDEX_LAG.as_millis() + CLOCK_SKEW.as_millis();
     assert!(late < LONG_OVERLAP_MS.unsigned_abs() as u128, "what froze and thawed shows within the long overlap");
     assert!(WRITE_TRY.as_millis() <= WRITE.as_millis(), "a write has the time for a whole try");
+    assert!(WRITE.as_millis() < UPSERT.as_millis(), "an upsert has the time for a whole write after it has found the contact");
     assert!(LEAST_WRITE_TRY.as_millis() <= WRITE_TRY.as_millis(), "a try can take the least time that it is given");
     assert!(FAILED_WRITE_TRIES < WRITE_TRIES, "tries that fail are tries");
 };

@@ -375,7 +375,7 @@ fn is_right(kind: Kind, answer: &Answer, before: &Contacts, table: &Contacts, st
 async fn play(database: &Database, shared: &Arc<Instance>, cell: Cell) -> Wrong {
     let Cell { kind, strike } = cell;
     // An instance reads few pages at the same time while it loads, of all tenants together: a slow load would hold up the others.
-    let holds_others_up = kind == Kind::ListCold && matches!(strike.fault, Fault::Slow(_) | Fault::Late(_));
+    let holds_others_up = kind == Kind::ListCold;
     let instance = if holds_others_up { Instance::start(database, &shared.http).await } else { Arc::clone(shared) };
     let stage = Stage::set(database, instance, &cell).await;
     let (proxy, target) = (&stage.instance.proxy, &*stage.target);

@@ -40,6 +40,7 @@ pub use upsert::Upserted;
 pub use versioned::{Answered, Operation};
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
@@ -121,7 +122,12 @@ impl Store {
 
     /// When a write that begins now gives up.
     fn deadline(&self) -> Instant {
-        let usual = Instant::now() + bounds::WRITE;
+        self.deadline_after(bounds::WRITE)
+    }
+
+    /// When something gives up that begins now and may take `time`.
+    fn deadline_after(&self, time: Duration) -> Instant {
+        let usual = Instant::now() + time;
         self.until.map_or(usual, |until| until.min(usual))
     }
 

@@ -30,7 +30,7 @@ use super::versioned::{Answered, Operation};
 use super::write::{drawn_from_upper_half_of, one_try, refuse_above_the_maximum};
 use super::{BATCH_KEYS, Store, Stored, number};
 use crate::body::{ContactBody, UpsertBody};
-use crate::bounds::FIRST_PAUSE;
+use crate::bounds::{FIRST_PAUSE, UPSERT};
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::error::Error;
@@ -227,7 +227,7 @@ impl Store {
         once: Option<&Once>,
     ) -> Result<Upserted, Error> {
         self.needs_full_change_log()?;
-        let deadline = self.deadline();
+        let deadline = self.deadline_after(UPSERT);
         let mut rounds = 0;
         loop {
             let read = timeout_at(deadline, self.find(meter, caller, external_id, once)).await;
@@ -245,6 +245,7 @@ impl Store {
                 Found::One(contact) => {
                     let body = body.for_update(external_id, &contact)?;
                     let precondition = if_match.unwrap_or(&Precondition::None);
+                    let deadline = deadline.min(self.deadline());
                     self.update_carrier(meter, caller, contact.id, external_id, body, precondition, once, deadline).await?
                 }
                 Found::Nobody if if_match.is_some() => return Err(Error::NothingToMatch),
@@ -263,7 +264,7 @@ impl Store {
                             Err(error) => Outcome::Failed(error),
                         }
                     };
-                    self.carry_out(&mut create, deadline, send).await?.map(Upserted::Created)
+                    self.carry_out(&mut create, deadline.min(self.deadline()), send).await?.map(Upserted::Created)
                 }
                 Found::Several(ids) => return Err(Error::ExternalIdAmbiguous { ids }),
                 Found::OfOthers => return Err(Error::ExternalIdOfOthers),
