@@ -100,7 +100,7 @@ enum Phase<'a> {
         claim: Option<Option<ObjectId>>,
         shown: Option<Vec<ObjectId>>,
     },
-    Creating(Claiming<'a>),
+    Creating(Box<Claiming<'a>>),
     Updating(ObjectId, Box<Change<'a>>),
     Answered,
 }
@@ -274,7 +274,7 @@ impl<'a> World<'a> {
                 let now = Timestamp::from_millis(self.time);
                 let contact = body.into_contact(self.caller, ObjectId::from_bytes(bytes), now).expect("a contact");
                 self.upserts[number].contacts.push(contact.id);
-                Phase::Creating(Claiming::new(&self.caller.tenant, self.external_id, contact, claim, id))
+                Phase::Creating(Box::new(Claiming::new(&self.caller.tenant, self.external_id, contact, claim, id)))
             }
             // They have left the caller's namespace, and end the upsert.
             Found::OfOthers => Phase::Answered,
