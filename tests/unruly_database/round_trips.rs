@@ -11,13 +11,13 @@ use tokio::time::timeout;
 /// Nothing takes this long, except a request that never comes.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A request that is held: its operation, and what lets it go.
-type Held = (String, oneshot::Sender<()>);
+/// A request that waits: its operation, and what lets it go.
+type Waiting = (String, oneshot::Sender<()>);
 
 /// The API over HTTP, and its requests to DynamoDB that wait.
 struct Held {
     api: Running,
-    requests: Arc<Mutex<Vec<Held>>>,
+    requests: Arc<Mutex<Vec<Waiting>>>,
     came: Arc<Notify>,
 }
 
