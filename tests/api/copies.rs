@@ -20,6 +20,8 @@ enum Write {
     Rename { contact: Index },
     Move { contact: Index, namespaces: Vec<&'static str> },
     Delete { contact: Index },
+    Upsert { external_id: u8, namespaces: Vec<&'static str> },
+    Batch { contacts: Vec<Index>, atomic: bool },
 }
 
 /// What happens between two quiet moments: each writer does its part, one after the other; the writers work beside each other.
@@ -46,12 +48,18 @@ fn round() -> impl Strategy<Value = Round> {
         4 => any::<Index>().prop_map(|contact| Write::Rename { contact }),
         3 => (any::<Index>(), namespaces()).prop_map(|(contact, namespaces)| Write::Move { contact, namespaces }),
         2 => any::<Index>().prop_map(|contact| Write::Delete { contact }),
+        2 => (0..4_u8, namespaces()).prop_map(|(external_id, namespaces)| Write::Upsert { external_id, namespaces }),
+        2 => (vec(any::<Index>(), 1..4), any::<bool>()).prop_map(|(contacts, atomic)| Write::Batch { contacts, atomic }),
     ];
     vec(vec(write, 1..25), 1..5)
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
-    let kills = vec(prop::option::weighted(0.2, any::<Index>()), 1..20);
+    // It comes to the end of an answer now and then.
+    let kills = vec(prop::option::weighted(0.2, any::<Index>()), 0..20).prop_map(|mut kills| {
+        kills.push(None);
+        kills
+    });
     (namespaces(), select(vec![1, 2, 7, 100, 500]), prop::bool::weighted(0.7), kills)
         .prop_map(|(namespaces, limit, from_beginning, kills)| Plan { namespaces, limit, from_beginning, kills })
 }
@@ -88,10 +96,33 @@ async fn write(caller: &Caller, contacts: &Mutex<Contacts>, write: &Write) {
             let Some(id) = pick(contact) else { return };
             caller.delete(id).await
         }
+        Write::Upsert { external_id, namespaces } => {
+            let path = format!("/client-contact?integration_meta.external_id=E-{external_id}");
+            let body = json!({"name": "Upserted", "company_namespace": namespaces});
+            caller.request(Method::PUT, &path).json(&body).send().await
+        }
+        Write::Batch { contacts: indexes, atomic } => return batch(caller, contacts, indexes, *atomic).await,
     };
     match answer.status {
         200 | 201 => contacts.lock().unwrap().note(&answer.json()["data"]),
         status => assert_eq!(status, 404, "{}", answer.text()),
+    }
+}
+
+/// A batch that creates a contact and renames others; of several operations an atomic one does all or none.
+async fn batch(caller: &Caller, contacts: &Mutex<Contacts>, indexes: &[Index], atomic: bool) {
+    let ids: BTreeSet<String> = indexes.iter().filter_map(|index| contacts.lock().unwrap().pick(index)).collect();
+    let create = json!({"action": "create", "data": {"name": "Batched", "company_namespace": ["a"]}});
+    let renames = ids.iter().map(|id| json!({"action": "update", "_id": id, "data": {"name": "Renamed"}}));
+    let operations: Vec<Value> = std::iter::once(create).chain(renames).collect();
+    let body = json!({"operations": operations, "atomic": atomic});
+    let answer = caller.request(Method::POST, "/client-contact/batch").json(&body).send().await.expect(200).json();
+    for result in answer["data"].as_array().unwrap() {
+        match result["success"] == true {
+            true => contacts.lock().unwrap().note(&result["data"]),
+            // Others delete contacts meanwhile, and then none of an atomic batch is done.
+            false => assert!([404, 424].map(|status| json!(status)).contains(&result["status"]), "{result}"),
+        }
     }
 }
 
