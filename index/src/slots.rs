@@ -67,7 +67,7 @@ impl Extend<u32> for Bits {
 /// A set of slots as a query finds them, in the form that suits their number.
 #[derive(Clone, Debug)]
 pub(crate) enum Slots {
-    /// Distinct slots, in no order that means anything.
+    /// Distinct slots, in any order.
     Few(Vec<u32>),
     /// Many of all slots.
     Many(Bits),

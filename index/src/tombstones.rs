@@ -62,7 +62,7 @@ impl Tombstones {
         self.by_deletion.iter().rev().map(|(deleted_at, _)| *deleted_at)
     }
 
-    /// Each deleted contact with the version and the time of its deletion, in no order that means anything.
+    /// Each deleted contact with the version and the time of its deletion, in any order.
     pub fn iter(&self) -> impl Iterator<Item = (ObjectId, u64, Timestamp)> {
         self.by_contact.iter().map(|(&id, tombstone)| (id, tombstone.version, tombstone.deleted_at))
     }

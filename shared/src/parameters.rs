@@ -45,7 +45,7 @@ impl<'a> Parameters<'a> {
         self.violations.sentences().any(|(refused, _)| refused == name)
     }
 
-    /// Takes every parameter `name` in its order, with whatever brackets. One with an empty value counts as not given.
+    /// Takes every parameter `name` in its order, with any brackets. A parameter with an empty value is treated as absent.
     pub fn take(&mut self, name: &str) -> Vec<Given> {
         let mut taken = Vec::new();
         for Pair { whole, keys, value, .. } in self.pairs.extract_if(.., |pair| pair.name == name) {

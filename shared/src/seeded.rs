@@ -29,3 +29,17 @@ impl Random {
         self.next() % 100 < percent
     }
 }
+
+/// Runs the world of one seed. When it is not as it must be, `variable`, which replays it, is printed with the seed.
+pub fn replayable<T>(variable: &'static str, seed: u64, world: impl FnOnce(Random) -> T) -> T {
+    struct Replay(&'static str, u64);
+    impl Drop for Replay {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("the world of {}={} is not as it must be", self.0, self.1);
+            }
+        }
+    }
+    let _replay = Replay(variable, seed);
+    world(Random(seed))
+}

@@ -248,7 +248,7 @@ impl<'a> Reading<'a> {
                 self.is_done = true;
             }
             Some(position) => {
-                // What is no contact's entry is behind us too.
+                // Items that are not contacts are behind the reader too.
                 let place = Place::from(position);
                 if self.entries.last().is_none_or(|last| last.place != place) {
                     self.entries.push(Entry { place, kind: EntryKind::Unseen });

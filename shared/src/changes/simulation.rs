@@ -14,7 +14,7 @@ use super::feed::{FeedRead, Progress, Reading, Shown};
 use crate::caller::Caller;
 use crate::contact::Contact;
 use crate::object_id::ObjectId;
-use crate::seeded::Random;
+use crate::seeded::{Random, replayable};
 use crate::store::{ContactState, FeedEntry, FeedPage, Leaving, LeftNamespaces};
 use crate::timestamp::Timestamp;
 
@@ -131,17 +131,7 @@ fn a_reader_that_is_hardly_faster_than_the_writers_is_not_held_up_by_deep_passes
 }
 
 fn run(seed: u64) -> Seen {
-    /// Says how to come back here, when a world is not as it must be.
-    struct Replay(u64);
-    impl Drop for Replay {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("the world of FEED_SEED={} is not as it must be", self.0);
-            }
-        }
-    }
-    let _replay = Replay(seed);
-    World::new(Random(seed)).run()
+    replayable("FEED_SEED", seed, |random| World::new(random).run())
 }
 
 /// How often something happened that worlds must not be without.

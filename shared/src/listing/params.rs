@@ -39,7 +39,7 @@ pub fn parse(query: &str, handling: &Handling) -> Result<ListQuery, Error> {
         number(text).and_then(|number| u32::try_from(number.get()).ok()).filter(|per_page| *per_page <= MAXIMUM_PER_PAGE)
     });
     let filter = Filter {
-        // What is no ObjectId is nobody's id.
+        // No contact has an id that is not an ObjectId.
         ids: given.many("_id").map(|ids| distinct(ids.iter().filter_map(|id| id.parse().ok()))),
         names: given.many("name").map(distinct),
         search: search(&mut given),

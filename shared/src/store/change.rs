@@ -215,7 +215,7 @@ impl Write for Change<'_> {
         expression.only_if(format!("attribute_exists({id})"));
         let deleted = expression.name("deleted");
         expression.only_if(format!("attribute_not_exists({deleted})"));
-        // What is no contact could be shown neither before nor after.
+        // An item that is not a contact could not be shown, neither before nor after.
         item::only_if_well_formed(&mut expression);
         self.only_if_visible(&mut expression);
         if let Some(external_id) = self.external_id {

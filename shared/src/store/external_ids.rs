@@ -31,7 +31,7 @@ impl Store {
         Ok(())
     }
 
-    /// The contacts of `tenant` that the index shows with one of `external_ids`, in no order; nothing when they are more than `most`. One request
+    /// The contacts of `tenant` that the index shows with one of `external_ids`, in any order; nothing when they are more than `most`. One request
     /// for each external id, ten at a time. Eventually consistent: whether a contact still carries the id, its item tells.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use lambda_http::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use super::item::{self, Item};
 use super::register::WriteId;
 use super::sdk_error;
 use super::tries::{Outcome, Step, Tries, Write};
-use super::write::{one_try, refuse_above_the_maximum};
+use super::write::refuse_above_the_maximum;
 use super::{Store, number};
 use crate::contact::Contact;
 use crate::error::Error;
@@ -295,30 +295,13 @@ impl Store {
             Ok(puts) => puts,
             Err(error) => return Outcome::Failed(error),
         };
-        let request = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().put(put_record).build())
-            .transact_items(TransactWriteItem::builder().put(put_contact).build())
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(one_try(time))
-            .interceptor(meter.request_counter())
-            .send();
-        meter.write_begins();
-        let failure = match meter.database(request).await {
-            Ok(output) => {
-                meter.consumed(output.consumed_capacity());
-                return Outcome::Applied(Item::new());
-            }
-            Err(failure) => failure,
-        };
-        let reasons = sdk_error::cancellation_reasons(&failure).unwrap_or_default();
-        if let Some(record) = reasons.first().filter(|reason| sdk_error::is_failed_condition(reason)) {
-            return Outcome::Refused(record.item.clone().unwrap_or_default());
-        }
-        // Another request for the same key is under way: the next try sees how it ended.
-        if reasons.iter().any(sdk_error::is_passing) { Outcome::Busy(failure.into()) } else { sdk_error::outcome(failure) }
+        let items = [put_record, put_contact].map(|put| TransactWriteItem::builder().put(put).build()).into();
+        // When nothing is refused, another request for the same key can be under way: the next try sees how it ended.
+        self.transact(meter, items, time, |reasons| {
+            let record = reasons.first().filter(|reason| sdk_error::is_failed_condition(reason))?;
+            Some(record.item.clone().unwrap_or_default())
+        })
+        .await
     }
 }
 

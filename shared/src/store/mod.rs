@@ -156,7 +156,7 @@ impl Store {
         }
     }
 
-    /// What the table holds for each of `ids`, in no order; an id without an item, or with a malformed one, has no entry. One request per
+    /// What the table holds for each of `ids`, in any order; an id without an item, or with a malformed one, has no entry. One request per
     /// [`BATCH_KEYS`] ids, and another for keys that DynamoDB left unprocessed.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use crate::contact::Contact;
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::object_id::ObjectId;
-use crate::seeded::Random;
+use crate::seeded::{Random, replayable};
 use crate::timestamp::Timestamp;
 
 const SEEDS: u64 = 1_500;
@@ -69,19 +69,10 @@ fn writes_are_applied_once_in_every_world() {
 }
 
 fn run(seed: u64) -> Seen {
-    /// Says how to come back here, when a world is not as it must be.
-    struct Replay(u64);
-    impl Drop for Replay {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("the world of CONTACTS_SEED={} is not as it must be", self.0);
-            }
-        }
-    }
-    let _replay = Replay(seed);
-    let mut random = Random(seed);
-    let plans = plans(&mut random);
-    World::new(random, &plans).run()
+    replayable("CONTACTS_SEED", seed, |mut random| {
+        let plans = plans(&mut random);
+        World::new(random, &plans).run()
+    })
 }
 
 /// How often something happened that worlds must not be without.

@@ -13,9 +13,7 @@ mod simulation;
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use futures::future::try_join;
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -27,7 +25,7 @@ use super::register::{self, WriteId};
 use super::sdk_error;
 use super::tries::{Outcome, Step, Tries, Write};
 use super::versioned::{Answered, Operation};
-use super::write::{drawn_from_upper_half_of, one_try, refuse_above_the_maximum};
+use super::write::{drawn_from_upper_half_of, refuse_above_the_maximum};
 use super::{BATCH_KEYS, Store, Stored, number};
 use crate::body::{ContactBody, UpsertBody};
 use crate::bounds::{FIRST_PAUSE, UPSERT};
@@ -375,28 +373,11 @@ impl Store {
         };
         let puts = record.into_iter().chain([put_claim, put_contact]);
         let items = puts.map(|put| TransactWriteItem::builder().put(put).build()).collect();
-        let request = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(one_try(time))
-            .interceptor(meter.request_counter())
-            .send();
-        meter.write_begins();
-        let failure = match meter.database(request).await {
-            Ok(output) => {
-                meter.consumed(output.consumed_capacity());
-                return Outcome::Applied(Item::new());
-            }
-            Err(failure) => failure,
-        };
-        let reasons = sdk_error::cancellation_reasons(&failure).unwrap_or_default();
-        // The contact's item comes last, and says more: an earlier try was applied.
-        if let Some(reason) = reasons.iter().rev().find(|reason| sdk_error::is_failed_condition(reason)) {
-            return Outcome::Refused(reason.item.clone().unwrap_or_default());
-        }
-        if reasons.iter().any(sdk_error::is_passing) { Outcome::Busy(failure.into()) } else { sdk_error::outcome(failure) }
+        self.transact(meter, items, time, |reasons| {
+            // The contact's item comes last, and says more: an earlier try was applied.
+            let failed = reasons.iter().rev().find(|reason| sdk_error::is_failed_condition(reason));
+            failed.map(|reason| reason.item.clone().unwrap_or_default())
+        })
+        .await
     }
 }

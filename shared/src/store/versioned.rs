@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{Put, ReturnConsumedCapacity, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{CancellationReason, Put, TransactWriteItem, Update};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::change::{self, Change, Kind, Precondition, UpdateRequest};
@@ -29,7 +29,7 @@ use super::item::{self, Item};
 use super::left_namespaces::LeftNamespaces;
 use super::register::{self, WriteId};
 use super::tries::{Outcome, Step, Tries, Write as _};
-use super::write::{drawn_from_upper_half_of, one_try, refuse_above_the_maximum};
+use super::write::{drawn_from_upper_half_of, refuse_above_the_maximum};
 use super::{Store, Stored, number, sdk_error, upsert};
 use crate::body::ContactBody;
 use crate::bounds;
@@ -519,7 +519,10 @@ impl Store {
             };
         }
         match self.transaction(write, stamp, writes) {
-            Ok(items) => self.transact(meter, items, time).await,
+            Ok(items) => {
+                let refused = |reasons: &[CancellationReason]| reasons.iter().any(sdk_error::is_failed_condition).then(Item::new);
+                self.transact(meter, items, time, refused).await
+            }
             Err(error) => Outcome::Failed(error),
         }
     }
@@ -552,36 +555,6 @@ impl Store {
             });
         }
         Ok(items)
-    }
-
-    /// Sends one transaction. It is refused when the condition of one of its items does not hold; a conflict with another transaction, or with a
-    /// write, only means that it comes too early.
-    async fn transact(&self, meter: &Meter, items: Vec<TransactWriteItem>, time: Duration) -> Outcome {
-        let request = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(one_try(time))
-            .interceptor(meter.request_counter())
-            .send();
-        meter.write_begins();
-        let failure = match meter.database(request).await {
-            Ok(output) => {
-                meter.consumed(output.consumed_capacity());
-                return Outcome::Applied(Item::new());
-            }
-            Err(failure) => failure,
-        };
-        let reasons = sdk_error::cancellation_reasons(&failure).unwrap_or_default();
-        if reasons.iter().any(sdk_error::is_failed_condition) {
-            Outcome::Refused(Item::new())
-        } else if reasons.iter().any(sdk_error::is_passing) {
-            Outcome::Busy(failure.into())
-        } else {
-            sdk_error::outcome(failure)
-        }
     }
 }
 

@@ -7,7 +7,9 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use tokio::time::{Instant, sleep};
 
 use super::Store;
@@ -30,6 +32,39 @@ use crate::object_id::ObjectId;
 const MAXIMUM_ITEM_BYTES: usize = 400 * 1024;
 
 impl Store {
+    /// Sends one try of a transaction. `refused` is given the reasons of a cancelled one, and answers what they show when a condition does
+    /// not hold. A conflict with another transaction, or with a write, only means that it comes too early.
+    pub(super) async fn transact(
+        &self,
+        meter: &Meter,
+        items: Vec<TransactWriteItem>,
+        time: Duration,
+        refused: impl FnOnce(&[CancellationReason]) -> Option<Item>,
+    ) -> Outcome {
+        let request = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(one_try(time))
+            .interceptor(meter.request_counter())
+            .send();
+        meter.write_begins();
+        let failure = match meter.database(request).await {
+            Ok(output) => {
+                meter.consumed(output.consumed_capacity());
+                return Outcome::Applied(Item::new());
+            }
+            Err(failure) => failure,
+        };
+        let reasons = sdk_error::cancellation_reasons(&failure).unwrap_or_default();
+        if let Some(shown) = refused(reasons) {
+            return Outcome::Refused(shown);
+        }
+        if reasons.iter().any(sdk_error::is_passing) { Outcome::Busy(failure.into()) } else { sdk_error::outcome(failure) }
+    }
+
     /// Writes a new contact, with the time of the request that writes it, and returns it.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::*;
 use crate::body::ContactBody;
 use crate::handling::Handling;
-use crate::seeded::Random;
+use crate::seeded::{Random, replayable};
 use crate::store::change::UpdateRequest;
 use crate::store::simulation::dynamodb::{self, Effect};
 
@@ -38,17 +38,10 @@ fn upserts_make_one_contact_in_every_world() {
 }
 
 fn run(seed: u64) -> Seen {
-    struct Replay(u64);
-    impl Drop for Replay {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("the world of CONTACTS_SEED={} is not as it must be", self.0);
-            }
-        }
-    }
-    let _replay = Replay(seed);
-    let (caller, external_id) = (caller(), ExternalId::parse("C-1").expect("an external id"));
-    World::new(Random(seed), &caller, &external_id).run()
+    replayable("CONTACTS_SEED", seed, |random| {
+        let (caller, external_id) = (caller(), ExternalId::parse("C-1").expect("an external id"));
+        World::new(random, &caller, &external_id).run()
+    })
 }
 
 fn caller() -> Caller {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::*;
 use crate::handling::Handling;
-use crate::seeded::Random;
+use crate::seeded::{Random, replayable};
 use crate::store::IdempotencyKey;
 use crate::store::simulation::dynamodb::{self, Effect};
 
@@ -51,24 +51,15 @@ fn writes_over_what_was_read_are_applied_once_in_every_world() {
 type Seen = BTreeMap<&'static str, u64>;
 
 fn run(seed: u64) -> Seen {
-    /// Says how to come back here, when a world is not as it must be.
-    struct Replay(u64);
-    impl Drop for Replay {
-        fn drop(&mut self) {
-            if std::thread::panicking() {
-                eprintln!("the world of CONTACTS_SEED={} is not as it must be", self.0);
-            }
-        }
-    }
-    let _replay = Replay(seed);
-    let mut random = Random(seed);
-    let caller = Caller {
-        tenant: "tenant".to_owned(),
-        namespaces: vec!["a".to_owned(), "b".to_owned()],
-        user: serde_json::from_value(json!({"_id": "1", "type": "rep"})).expect("a user"),
-    };
-    let plans = plans(&mut random, &caller);
-    World::new(random, &caller, &plans).run()
+    replayable("CONTACTS_SEED", seed, |mut random| {
+        let caller = Caller {
+            tenant: "tenant".to_owned(),
+            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            user: serde_json::from_value(json!({"_id": "1", "type": "rep"})).expect("a user"),
+        };
+        let plans = plans(&mut random, &caller);
+        World::new(random, &caller, &plans).run()
+    })
 }
 
 /// What one writer wants.
