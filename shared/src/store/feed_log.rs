@@ -4,13 +4,16 @@ use index::log::{LogPosition, LogRange, ResetMark};
 
 use super::change_log::{position_of, reset_mark};
 use super::item::{self, Item, Malformed};
-use super::left_namespaces::LeftNamespaces;
+use super::left_namespaces::{self, LeftNamespaces};
 use super::{Store, Stored};
 use crate::contact::Contact;
 use crate::error::Error;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::timestamp::Timestamp;
+
+/// What the feed reads of an entry.
+const ENTRY_ATTRIBUTES: [&str; 5] = ["_id", "__v", "updatedAt", "company_namespace", left_namespaces::ATTRIBUTE];
 
 /// A contact's line in the log, as far as the feed has to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +131,7 @@ impl Store {
         position: Option<LogPosition>,
         limit: u32,
     ) -> Result<FeedPage, Error> {
-        let output = self.log_page(meter, tenant, LogRange::since(from), position, limit).await?;
+        let output = self.log_page(meter, tenant, LogRange::since(from), position, limit, Some(&ENTRY_ATTRIBUTES)).await?;
         let mut page = FeedPage::default();
         let mut malformed = Vec::new();
         for item in output.items.unwrap_or_default() {

@@ -1,14 +1,11 @@
 //! What writes cost: DynamoDB requests, capacity units and time, alone and in batches, with a delay before the engine like that of a network.
 //!
-//! `cargo bench -p tests --bench write_cost` sends every kind of write over HTTP through a proxy that holds up each request to the engine for 10
+//! `cargo bench -p benches --bench write_cost` sends every kind of write over HTTP through a proxy that holds up each request to the engine for 10
 //! ms, and writes the tables of `docs/performance.md`. With `WRITE_COST_DELAY_MS=20` it takes that delay instead, and only prints. It fails when
 //! 100 creates in one batch are not at least 5 times as fast as one after the other.
 
 use std::env;
-use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -16,6 +13,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use benches::{Failure, insert_into_docs};
 use contacts::serve::{self, Options};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -32,8 +30,6 @@ const CREATES: usize = 100;
 
 /// How much faster a batch has to be.
 const LEAST_RATIO: f64 = 5.0;
-
-type Failure = Box<dyn Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
@@ -55,7 +51,7 @@ async fn main() -> Result<(), Failure> {
     let report = report(&calls, delay)?;
     println!("{report}");
     if given.is_none() {
-        insert(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md"), &report)?;
+        insert_into_docs("write-cost", &report)?;
     }
     if ratio < LEAST_RATIO {
         return Err(format!("a batch of {CREATES} creates is only {ratio:.1} times as fast as one after the other").into());
@@ -152,12 +148,21 @@ async fn measure(api: &Api) -> Result<(Vec<Measured>, f64), Failure> {
     // The first call also looks up the key and opens connections.
     api.create().await?;
     let (title, member) = (json!({"title": "Director"}), json!({"integration_meta.erp": {"id": 7}}));
+    let named = json!({"name": "John Smith", "title": "Director"});
     let mut calls = Vec::new();
     let mut times: Vec<(&str, Vec<Answered>)> = Vec::new();
     for time in 0..TIMES {
         let key = |name: &str| Some(format!("{name} {time}"));
         let (id, other) = (api.create().await?, api.create().await?);
         let path = format!("/{id}");
+        api.call(
+            Method::POST,
+            "",
+            None,
+            Some(json!({"name": "John", "integration_meta": {"external_id": format!("erp-{time}")}})),
+        )
+        .await?;
+        let [known, unknown] = ["erp", "new"].map(|of| format!("?integration_meta.external_id={of}-{time}"));
         let mut answers = vec![
             ("POST", api.call(Method::POST, "", None, Some(contact(time))).await?),
             ("POST with a key", api.call(Method::POST, "", key("create").as_deref(), Some(contact(time))).await?),
@@ -167,6 +172,15 @@ async fn measure(api: &Api) -> Result<(Vec<Measured>, f64), Failure> {
             ("PUT of a member of `integration_meta`", api.call(Method::PUT, &path, None, Some(member.clone())).await?),
             ("PUT with a key", api.call(Method::PUT, &path, key("update").as_deref(), Some(title.clone())).await?),
             ("PUT with a key, again", api.call(Method::PUT, &path, key("update").as_deref(), Some(title.clone())).await?),
+            ("PUT by an external id that no contact has", api.call(Method::PUT, &unknown, None, Some(named.clone())).await?),
+            (
+                "PUT by the external id of a contact that a PUT made",
+                api.call(Method::PUT, &unknown, None, Some(named.clone())).await?,
+            ),
+            (
+                "PUT by the external id of a contact that a POST made",
+                api.call(Method::PUT, &known, None, Some(named.clone())).await?,
+            ),
             ("DELETE", api.call(Method::DELETE, &path, None, None).await?),
         ];
         let pair =
@@ -232,13 +246,4 @@ fn report(calls: &[Measured], delay: u64) -> Result<String, Failure> {
         writeln!(report, "| {name} | {requests} | {units:.1} | {milliseconds:.0} |")?;
     }
     Ok(report)
-}
-
-/// Puts the report where the page has its marks.
-fn insert(page: &Path, report: &str) -> Result<(), Failure> {
-    let text = fs::read_to_string(page)?;
-    let (begin, end) = ("<!-- write-cost: written by the benchmark -->\n", "<!-- write-cost: end -->\n");
-    let (before, rest) = text.split_once(begin).ok_or("docs/performance.md lacks the mark before the table")?;
-    let (_, after) = rest.split_once(end).ok_or("docs/performance.md lacks the mark after the table")?;
-    Ok(fs::write(page, format!("{before}{begin}\n{report}\n{end}{after}"))?)
 }

@@ -1,20 +1,18 @@
 //! What a list costs: DynamoDB requests, capacity units and time, against the number of contacts.
 //!
-//! `cargo bench -p tests --bench list_cost` fills the local engine with 1,000, 10,000 and 100,000 contacts, asks for lists of every
+//! `cargo bench -p benches --bench list_cost` fills the local engine with 1,000, 10,000 and 100,000 contacts, asks for lists of every
 //! kind over HTTP, and writes the tables of `docs/performance.md` and the plot beside it. With `LIST_COST_SIZES=5000,50000` it takes
 //! those sizes instead, and only prints.
 //!
 //! Requests and units are what the answers say in `X-DynamoDB-Requests` and `X-DynamoDB-Capacity`. For comparison it does what an API
 //! does that has nothing but cursors: it follows them to the page, and on to the end for the total.
 
-use std::env;
-use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use benches::{Failure, docs, given_sizes, insert_into_docs};
 use contacts::engine::{Engine, Missing, Storage};
 use contacts::lifelike::Lifelike;
 use contacts::seed;
@@ -48,15 +46,10 @@ const CHANGES: [u64; 3] = [0, 10, 10_000];
 /// A little longer than the overlap of a refresh: what was written within it is read again with every list.
 const OVERLAP: Duration = Duration::from_secs(6);
 
-type Failure = Box<dyn Error>;
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let given = env::var("LIST_COST_SIZES").ok();
-    let sizes = match &given {
-        Some(text) => text.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?,
-        None => SIZES.to_vec(),
-    };
+    let given = given_sizes("LIST_COST_SIZES")?;
+    let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let mut results = Vec::new();
     for size in sizes {
         results.push(measure(size).await?);
@@ -65,9 +58,8 @@ async fn main() -> Result<(), Failure> {
     let report = report(&results)?;
     println!("{report}");
     if given.is_none() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-        insert(&docs.join("performance.md"), &report)?;
-        plot(&docs.join("list-cost.svg"), &results)?;
+        insert_into_docs("list-cost", &report)?;
+        plot(&docs().join("list-cost.svg"), &results)?;
     }
     Ok(())
 }
@@ -322,15 +314,6 @@ fn report(results: &[Size]) -> Result<String, Failure> {
         }
     }
     Ok(text)
-}
-
-/// Puts the tables between their marks in the document.
-fn insert(document: &Path, report: &str) -> Result<(), Failure> {
-    const MARKS: [&str; 2] = ["<!-- list-cost: written by the benchmark -->\n", "<!-- list-cost: end -->\n"];
-    let text = fs::read_to_string(document)?;
-    let (before, rest) = text.split_once(MARKS[0]).ok_or("docs/performance.md lacks the mark before the tables")?;
-    let (_, after) = rest.split_once(MARKS[1]).ok_or("docs/performance.md lacks the mark after the tables")?;
-    Ok(fs::write(document, format!("{before}{}\n{report}\n{}{after}", MARKS[0], MARKS[1]))?)
 }
 
 /// Legible on white and on black.

@@ -1,21 +1,19 @@
 //! The first list of a fresh process, from a snapshot and from the change log: time, requests, units, bytes and memory.
 //!
-//! `cargo bench -p tests --bench cold_lists` fills the local engine with 100,000 and 1,000,000 contacts and writes the table of
+//! `cargo bench -p benches --bench cold_lists` fills the local engine with 100,000 and 1,000,000 contacts and writes the table of
 //! `docs/performance.md`. With `COLD_LIST_SIZES=5000,50000` it takes those sizes instead, and only prints.
 //!
 //! Each list is that of a process of its own, which this program starts: it authenticates a key, loads the index and selects a page. The engine runs
 //! in this one.
 
 use std::env;
-use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
 use std::num::NonZeroU64;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use benches::{Failure, given_sizes, insert_into_docs};
 use contacts::app::{App, Config};
 use contacts::lifelike::Lifelike;
 use contacts::serve::{self, Options};
@@ -53,19 +51,14 @@ const BUCKET: &str = "snapshots";
 /// As quick as S3 is to a function.
 const PACE: S3Pace = S3Pace { delay: Duration::from_millis(30), bytes_a_second: Some(80_000_000) };
 
-type Failure = Box<dyn Error>;
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     if let Ok(task) = env::var(CHILD) {
         println!("{}", list(&serde_json::from_str(&task)?).await?);
         return Ok(());
     }
-    let given = env::var("COLD_LIST_SIZES").ok();
-    let sizes = match &given {
-        Some(text) => text.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?,
-        None => SIZES.to_vec(),
-    };
+    let given = given_sizes("COLD_LIST_SIZES")?;
+    let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let mut report =
         "| contacts | from | seconds | requests | units | MB read | peak memory / index |\n|---:|---|---:|---:|---:|---:|---:|\n"
             .to_owned();
@@ -74,12 +67,7 @@ async fn main() -> Result<(), Failure> {
         println!("{report}");
     }
     if given.is_none() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md");
-        let text = fs::read_to_string(&path)?;
-        let (begin, end) = ("<!-- cold-lists: written by the benchmark -->\n", "<!-- cold-lists: end -->");
-        let (before, rest) = text.split_once(begin).ok_or("docs/performance.md has no place for the table")?;
-        let (_, after) = rest.split_once(end).ok_or("the place for the table has no end")?;
-        fs::write(path, format!("{before}{begin}\n{report}\n{end}{after}"))?;
+        insert_into_docs("cold-lists", &report)?;
     }
     Ok(())
 }

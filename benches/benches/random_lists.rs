@@ -1,6 +1,6 @@
 //! What lists cost whose answers nobody has asked for before: random queries over HTTP, none of which is repeated.
 //!
-//! `cargo bench -p tests --bench random_lists` fills the local engine with 1,000, 100,000 and 1,000,000 lifelike contacts and asks one
+//! `cargo bench -p benches --bench random_lists` fills the local engine with 1,000, 100,000 and 1,000,000 lifelike contacts and asks one
 //! warm instance for lists, one after the other. `RANDOM_LISTS_SIZES=1000,50000` takes those sizes instead. With
 //! `RANDOM_LISTS_DATA=folder` it uses and leaves a data folder for each size in there, because filling the largest takes minutes.
 //! `cargo bench -p index` has the same lists without HTTP and DynamoDB.
@@ -8,7 +8,6 @@
 //! A second table is about waiting: each request to DynamoDB takes 20 ms longer, and times are given in such delays.
 
 use std::env;
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use benches::{Failure, given_sizes};
 use contacts::engine::{Engine, Missing, Storage};
 use contacts::seed;
 use contacts::serve::{self, Running};
@@ -44,17 +44,12 @@ const SIZE_OF_WAITING: u64 = 10_000;
 /// Longer than the overlap of a refresh: what was written within it is read again with every list.
 const OVERLAP: Duration = Duration::from_secs(9);
 
-type Failure = Box<dyn Error>;
-
 type Query = Vec<(&'static str, String)>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let given = env::var("RANDOM_LISTS_SIZES").ok();
-    let sizes = match &given {
-        Some(text) => text.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?,
-        None => SIZES.to_vec(),
-    };
+    let given = given_sizes("RANDOM_LISTS_SIZES")?;
+    let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let folder = tempfile::tempdir()?;
     let data = env::var_os("RANDOM_LISTS_DATA").map_or_else(|| folder.path().to_owned(), PathBuf::from);
     for size in sizes {

@@ -1,16 +1,14 @@
 //! What the change feed costs: DynamoDB requests, capacity units and time, against the number of contacts.
 //!
-//! `cargo bench -p tests --bench feed_cost` fills the local engine with 1,000, 10,000 and 100,000 contacts and reads the feed over HTTP: everything, from a
+//! `cargo bench -p benches --bench feed_cost` fills the local engine with 1,000, 10,000 and 100,000 contacts and reads the feed over HTTP: everything, from a
 //! fresh start, and then nothing, as a poll of an idle tenant does. It writes the table of `docs/performance.md`. With
 //! `FEED_COST_SIZES=5000,50000` it takes those sizes instead, and only prints.
 
-use std::env;
-use std::error::Error;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use benches::{Failure, given_sizes, insert_into_docs};
 use contacts::engine::{Engine, Missing, Storage};
 use contacts::seed;
 use contacts::serve::{self, Running};
@@ -33,15 +31,10 @@ const POLLS: usize = 101;
 /// Each second of a first pass gives at least so many changes of the largest size.
 const LEAST_CHANGES: f64 = 10_000.0;
 
-type Failure = Box<dyn Error>;
-
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let given = env::var("FEED_COST_SIZES").ok();
-    let sizes = match &given {
-        Some(text) => text.split(',').map(|size| size.trim().parse()).collect::<Result<Vec<u64>, _>>()?,
-        None => SIZES.to_vec(),
-    };
+    let given = given_sizes("FEED_COST_SIZES")?;
+    let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let mut report = String::new();
     writeln!(report, "| contacts | first pass | requests | units | changes a second | a poll of an idle tenant |")?;
     writeln!(report, "|---:|---:|---:|---:|---:|---:|")?;
@@ -61,7 +54,7 @@ async fn main() -> Result<(), Failure> {
     }
     println!("{report}");
     if given.is_none() {
-        insert(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/performance.md"), &report)?;
+        insert_into_docs("feed-cost", &report)?;
     }
     if slowest < LEAST_CHANGES {
         return Err(format!("a first pass gives {slowest:.0} changes a second, less than {LEAST_CHANGES}").into());
@@ -154,16 +147,4 @@ impl Reader {
         let took = start.elapsed();
         Ok((Cost { requests, units, took }, serde_json::from_slice(&body)?))
     }
-}
-
-/// Puts the table between its marks in the document.
-fn insert(document: &Path, report: &str) -> Result<(), Failure> {
-    const MARKS: [&str; 2] = ["<!-- feed-cost: written by the benchmark -->\n", "<!-- feed-cost: end -->\n"];
-    let text = fs::read_to_string(document)?;
-    let [start, end] = MARKS.map(|mark| text.find(mark).map(|at| (at, at + mark.len())));
-    let (Some((_, start)), Some((end, _))) = (start, end) else {
-        return Err(format!("{} has no place for the table", document.display()).into());
-    };
-    fs::write(document, format!("{}{report}{}", &text[..start], &text[end..]))?;
-    Ok(())
 }
