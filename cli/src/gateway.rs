@@ -21,6 +21,7 @@ use tokio::net::TcpListener;
 
 use crate::answer::{message, response};
 use crate::app::App;
+use crate::docs::Docs;
 use crate::event::{self, PathParameters, event};
 use crate::guard;
 use crate::http_server::{self, Limits, Received};
@@ -99,10 +100,16 @@ impl Function {
     }
 }
 
-/// The template routes to a function that this program does not have.
+/// Why there is no gateway.
 #[derive(Debug, thiserror::Error)]
-#[error("template.yaml routes {} {} to {}, which is not a function of this program.", .0.method, .0.path, .0.binary)]
-pub struct UnknownFunction(Route);
+pub enum GatewayError {
+    /// The template routes to a function that this program does not have.
+    #[error("template.yaml routes {} {} to {}, which is not a function of this program.", .0.method, .0.path, .0.binary)]
+    UnknownFunction(Route),
+    /// The OpenAPI document cannot be written.
+    #[error("The OpenAPI document cannot be written: {0}.")]
+    Document(#[from] serde_json::Error),
+}
 
 /// The gateway of one API.
 pub struct Gateway {
@@ -110,6 +117,7 @@ pub struct Gateway {
     routes: Vec<(Route, Function)>,
     address: SocketAddr,
     development_key: Option<HeaderValue>,
+    docs: Docs,
     requests: AtomicU64,
 }
 
@@ -118,21 +126,21 @@ impl Gateway {
     /// they have no credentials.
     ///
     /// # Errors
-    /// When the template names a function that is not part of this program.
+    /// When the template names a function that is not part of this program, or the OpenAPI document cannot be written.
     pub fn new(
         app: App,
         template: Template,
         address: SocketAddr,
         development_key: Option<&ApiKey>,
-    ) -> Result<Gateway, UnknownFunction> {
+    ) -> Result<Gateway, GatewayError> {
         let known = |route: Route| match Function::ALL.into_iter().find(|function| function.binary() == route.binary) {
             Some(function) => Ok((route, function)),
-            None => Err(UnknownFunction(route)),
+            None => Err(GatewayError::UnknownFunction(route)),
         };
         let routes = template.routes.into_iter().map(known).collect::<Result<_, _>>()?;
         // A key that no header can carry, for example from an edited file, no client could send either.
         let development_key = development_key.and_then(|key| HeaderValue::from_str(key.secret()).ok());
-        Ok(Gateway { app, routes, address, development_key, requests: AtomicU64::new(0) })
+        Ok(Gateway { app, routes, address, development_key, docs: Docs::new()?, requests: AtomicU64::new(0) })
     }
 
     /// Serves until `shutdown`, and then until no request is under way.
@@ -176,6 +184,10 @@ impl Gateway {
     }
 
     async fn answer(&self, parts: &Parts, body: &[u8], client: SocketAddr) -> Response<Body> {
+        let lent = self.development_key.as_ref().filter(|key| parts.headers.get("api-key") == Some(key));
+        if let Some(response) = self.docs.answer(parts, lent) {
+            return response;
+        }
         let Some(Matched { route, function, path_parameters }) = self.route(parts.method.as_str(), parts.uri.path()) else {
             return message(StatusCode::NOT_FOUND, "Not Found");
         };

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use contacts::engine::EngineError;
 use contacts::keys::{self, KeysError};
 use contacts::migrate::{self, MigrateError};
+use contacts::openapi;
 use contacts::reset::{self, ResetError};
 use contacts::sample;
 use contacts::seed::{self, SeedError};
@@ -57,6 +58,8 @@ enum Command {
     Reset(reset::Options),
     /// Give contacts of an earlier version what finds them by their external ids
     Migrate(migrate::Options),
+    /// Print the API's OpenAPI document
+    Openapi,
 }
 
 #[tokio::main]
@@ -78,6 +81,7 @@ async fn main() -> ExitCode {
         Command::Snapshots(command) => look_after_snapshots(command).await,
         Command::Reset(options) => reset(options).await,
         Command::Migrate(options) => migrate(options).await,
+        Command::Openapi => print_document(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -145,6 +149,11 @@ async fn reset(options: reset::Options) -> Result<(), Box<dyn Error>> {
 async fn migrate(options: migrate::Options) -> Result<(), Box<dyn Error>> {
     let said = migrate::run(options).await?;
     Ok(io::stdout().write_all(said.as_bytes())?)
+}
+
+/// Prints the OpenAPI document.
+fn print_document() -> Result<(), Box<dyn Error>> {
+    Ok(io::stdout().write_all(openapi::document()?.as_bytes())?)
 }
 
 /// Serves until a signal stops it.

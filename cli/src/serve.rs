@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use crate::app::{App, Config};
 use crate::development_key::{self, DevelopmentKeyError, Lease};
 use crate::engine::{Changes, Engine, EngineError, Missing, Storage};
-use crate::gateway::{Gateway, UnknownFunction};
+use crate::gateway::{Gateway, GatewayError};
 use crate::snapshots::{self, SnapshotOptions, Work, Worker};
 use crate::tables::{self, TableError};
 use crate::template::{self, Template, TemplateError};
@@ -144,9 +144,9 @@ pub enum ServeError {
     /// The template lacks a table.
     #[error("template.yaml declares no {0}.")]
     NoTable(&'static str),
-    /// The template names a function that this program does not have.
+    /// The template names a function that this program does not have, or the OpenAPI document cannot be written.
     #[error(transparent)]
-    Function(#[from] UnknownFunction),
+    Gateway(#[from] GatewayError),
 }
 
 /// An API that is being served. Dropping it stops it without waiting.

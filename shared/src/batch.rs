@@ -3,6 +3,9 @@
 //! Operations on one contact run in their order, the others beside each other, a bounded number at a time. Each ends with a result of its own before
 //! the call's time is over: what was not done says so, and what may have been done says that. An atomic batch is one write of the store.
 
+#[cfg(feature = "openapi")]
+mod openapi;
+
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
@@ -20,6 +23,9 @@ use crate::headers;
 use crate::object_id::ObjectId;
 use crate::store::{self, Done, IdempotencyKey, Once, Precondition, Together, Wanted};
 use crate::writes::{Writer, Written, WrittenKind};
+
+#[cfg(feature = "openapi")]
+pub use openapi::{BatchCreate, BatchDelete, BatchInput, BatchUpdate, BatchUpsert};
 
 /// The largest request body, in bytes. Lambda takes events of 6 MB, in which the body is a string.
 pub const MAXIMUM_BYTES: usize = 4 * 1024 * 1024;

@@ -3,10 +3,14 @@
 mod given;
 mod malformed;
 mod members;
+#[cfg(feature = "openapi")]
+pub(crate) mod openapi;
 mod upsert;
 
 pub use given::Given;
 pub(crate) use members::Members;
+#[cfg(feature = "openapi")]
+pub use openapi::{ContactChange, ContactCreate, IntegrationMeta};
 pub use upsert::UpsertBody;
 
 use std::borrow::Cow;
@@ -91,7 +95,7 @@ impl ContactBody {
             texts: texts(&mut members),
             disabled: members.typed("disabled", "must be true or false"),
             media: members.media("media"),
-            cover_photo: members.text("cover_photo", Rule::AtMost(2_048)),
+            cover_photo: members.text("cover_photo", Rule::AtMost(members::MAXIMUM_URL)),
             integration_meta: members.meta(META, purpose),
             meta_members: members.members_of_meta(META),
             company_namespace: members.of_every_contact("company_namespace", purpose, Members::namespaces),

@@ -1,5 +1,8 @@
 //! The resource: a contact person, and how it looks in an answer.
 
+#[cfg(feature = "openapi")]
+pub(crate) mod openapi;
+
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -3,6 +3,9 @@
 //! Not the address of RFC 5322, which allows comments and folding white space, and not the internationalised one of
 //! RFC 6531.
 
+#[cfg(feature = "openapi")]
+pub(crate) mod openapi;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The longest address: a path of 256 octets (RFC 5321, section 4.5.3.1.3) less its two angle brackets.

@@ -1,5 +1,8 @@
 //! Answers: the envelope around the data, the status and the code of each error, and the sentence that goes with it.
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use lambda_http::http::header::{CONTENT_TYPE, ETAG, LINK, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use lambda_http::http::{HeaderName, HeaderValue, Response as HttpResponse, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -73,8 +76,10 @@ struct OperationSuccess<T> {
 
 /// What a result shows of a contact when the answer has no room for it.
 #[derive(Serialize)]
-struct ContactVersion {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ContactVersion {
     #[serde(rename = "_id")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, pattern = "^[0-9a-f]{24}$"))]
     id: ObjectId,
     #[serde(rename = "__v")]
     version: u64,
@@ -104,12 +109,19 @@ impl Serialize for Fields<'_> {
 
 /// Where a page stands among the pages of a list. A neighbour that does not exist is 0.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Pagination {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Pagination {
+    /// The number of this page.
     page: u64,
+    /// The most contacts on a page.
     per_page: u32,
+    /// The number of the page before, or 0 if there is none.
     pre_page: u64,
+    /// The number of the page after, or 0 if there is none.
     next_page: u64,
+    /// How many contacts match, exactly.
     total: u64,
+    /// How many pages there are.
     total_page: u64,
 }
 

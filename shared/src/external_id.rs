@@ -3,6 +3,9 @@
 //! The table has a contact's external id as an attribute of its own, for the index that finds contacts by it. Every write derives it here, from
 //! the text of the `integration_meta` that it writes.
 
+#[cfg(feature = "openapi")]
+pub(crate) mod openapi;
+
 use std::fmt;
 
 use serde::Deserialize;
@@ -12,6 +15,9 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::parameters::Parameters;
+
+#[cfg(feature = "openapi")]
+pub use openapi::ExternalIdParameter;
 
 /// The member of `integration_meta` that holds it.
 pub const MEMBER: &str = "external_id";

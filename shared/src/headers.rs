@@ -1,5 +1,8 @@
 //! Conditional requests: entity tags in `If-Match` and `If-None-Match`, as RFC 9110, section 13.1, has them.
 
+#[cfg(feature = "openapi")]
+pub(crate) mod openapi;
+
 use lambda_http::http::HeaderMap;
 use lambda_http::http::header::{AsHeaderName, IF_MATCH, IF_NONE_MATCH};
 

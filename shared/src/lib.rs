@@ -31,6 +31,8 @@ pub mod meter;
 pub mod metrics;
 pub mod object_id;
 pub mod objects;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod parameters;
 mod query_string;
 #[cfg(test)]
@@ -41,5 +43,7 @@ pub mod text_field;
 pub mod user;
 pub mod writes;
 
+#[cfg(feature = "openapi")]
+pub use headers::openapi::{IdempotencyKeyHeader, IfMatchHeader, IfNoneMatchHeader, PreferHeader};
 pub use headers::{if_match, if_match_if_sent, if_none_match};
 pub use index::timestamp;

@@ -1,9 +1,15 @@
 //! Users: who made and edited a contact, and as whom a caller acts.
 
+#[cfg(feature = "openapi")]
+mod openapi;
+
 use std::collections::BTreeMap;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+
+#[cfg(feature = "openapi")]
+pub use openapi::UserInput;
 
 /// Somebody who acts on contacts: an administrator, a field-sales representative or a client.
 ///
@@ -76,6 +82,7 @@ mod attribute_names {
 
 /// The kinds of user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the contract names them so")]
 pub enum UserType {

@@ -23,6 +23,7 @@ mod idempotent_update;
 mod list;
 mod malformed_items;
 mod meta_members;
+mod openapi;
 mod pages;
 mod reset;
 mod search;

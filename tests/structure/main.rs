@@ -68,6 +68,22 @@ fn shared_knows_no_function_and_not_the_program() {
     assert!(dependencies("shared").is_disjoint(&above));
 }
 
+#[test]
+fn functions_are_built_without_what_describes_them() {
+    let of_descriptions =
+        |package: &str| dependencies(package).into_iter().filter(|name| name.starts_with("utoipa")).collect::<Vec<_>>();
+    let mut functions = 0;
+    for folder in fs::read_dir(root().join("functions")).unwrap() {
+        let function = folder.unwrap().file_name().into_string().unwrap();
+        functions += 1;
+        assert!(of_descriptions(&function).is_empty(), "{function}");
+    }
+
+    assert!(functions >= 8);
+    // The same look at the program finds it.
+    assert!(of_descriptions("contacts").contains(&"utoipa".to_owned()));
+}
+
 /// Cargo runs test targets in the order of their names.
 #[test]
 fn what_was_skipped_is_reported_after_all_tests() {

@@ -1,5 +1,8 @@
 //! `GET /client-contact/{id}`: one contact, as the last acknowledged write left it.
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use lambda_http::http::StatusCode;
 use shared::call::Call;
 use shared::envelope::{self, Response};
@@ -11,6 +14,19 @@ use shared::store::Store;
 /// # Errors
 ///
 /// [`Error::ContactNotFound`], [`Error::InvalidParameter`] about a parameter under strict handling, and those of [`shared::store::Store::get`].
+#[cfg_attr(
+    feature = "openapi",
+    utoipa::path(
+        get,
+        path = "/client-contact/{id}",
+        operation_id = "getClientContact",
+        tag = "Contacts",
+        summary = "Read a contact",
+        description = openapi::DESCRIPTION,
+        params(shared::openapi::ContactId, shared::IfNoneMatchHeader, shared::PreferHeader),
+        responses(openapi::GetAnswers),
+    )
+)]
 pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     call.takes_no_parameters()?;
     let found = store.get(&call.meter, &call.caller.tenant, call.contact_id()?).await?;

@@ -1,5 +1,8 @@
 //! `PUT /client-contact/{id}`: changes the fields that the body has and leaves the others, at most once for an `Idempotency-Key`.
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::body::ContactBody;
 use shared::call::Call;
 use shared::envelope::{self, Response};
@@ -13,6 +16,20 @@ use shared::writes::Writer;
 ///
 /// [`Error::InvalidField`] and [`Error::MalformedJson`] about the body, [`Error::InvalidParameter`] about `If-Match` and the
 /// `Idempotency-Key`, and those of [`shared::writes::Writer::update`].
+#[cfg_attr(
+    feature = "openapi",
+    utoipa::path(
+        put,
+        path = "/client-contact/{id}",
+        operation_id = "updateClientContact",
+        tag = "Contacts",
+        summary = "Change a contact",
+        description = openapi::DESCRIPTION,
+        params(shared::openapi::ContactId, shared::IfMatchHeader, shared::IdempotencyKeyHeader, shared::PreferHeader),
+        request_body = shared::body::ContactChange,
+        responses(openapi::UpdateAnswers),
+    )
+)]
 pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     call.takes_no_parameters()?;
     let id = call.contact_id()?;

@@ -1,6 +1,9 @@
 //! `PUT /client-contact?integration_meta.external_id=…`: changes the contact that another system knows by this name, or creates it; at most once for an
 //! `Idempotency-Key`.
 
+#[cfg(feature = "openapi")]
+pub mod openapi;
+
 use shared::call::Call;
 use shared::envelope::{self, Response};
 use shared::error::Error;
@@ -13,6 +16,20 @@ use shared::writes::Writer;
 /// # Errors
 ///
 /// [`Error::InvalidParameter`] about the external id, `If-Match` and the `Idempotency-Key`, and those of [`shared::writes::Writer::upsert`].
+#[cfg_attr(
+    feature = "openapi",
+    utoipa::path(
+        put,
+        path = "/client-contact",
+        operation_id = "upsertClientContact",
+        tag = "Other systems",
+        summary = "Change or create a contact by its external id",
+        description = openapi::DESCRIPTION,
+        params(shared::external_id::ExternalIdParameter, shared::IfMatchHeader, shared::IdempotencyKeyHeader, shared::PreferHeader),
+        request_body = shared::body::ContactChange,
+        responses(openapi::UpsertAnswers),
+    )
+)]
 pub async fn handle(store: Store, call: Call) -> Result<Response, Error> {
     let external_id = ExternalId::of_query(&call.query, &call.handling)?;
     let if_match = shared::if_match_if_sent(&call.headers)?;

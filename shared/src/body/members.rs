@@ -20,6 +20,21 @@ use crate::user::{User, UserType};
 /// Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 const MAXIMUM_MEMBER_NAME_BYTES: usize = 65_535;
 
+/// The most characters of a name.
+pub(super) const MAXIMUM_NAME: usize = 1_000;
+
+/// The most entries of `media`.
+pub(super) const MAXIMUM_MEDIA: usize = 100;
+
+/// The most characters of a URL in `media` and `cover_photo`.
+pub(super) const MAXIMUM_URL: usize = 2_048;
+
+/// The most namespaces of a contact.
+pub(super) const MAXIMUM_NAMESPACES: usize = 100;
+
+/// The most characters of the key in `integration_meta.<key>`.
+pub(super) const MAXIMUM_KEY: usize = 255;
+
 /// Half of a surrogate pair is in no Unicode text, though JSON can write it.
 const LONE_SURROGATE: &str = "must not hold half of a surrogate pair, such as \\ud800";
 
@@ -133,7 +148,7 @@ impl Members {
     }
 
     pub(super) fn name(&mut self, name: &str) -> Given<String> {
-        let text = self.text(name, Rule::AtMost(1_000));
+        let text = self.text(name, Rule::AtMost(MAXIMUM_NAME));
         self.checked(name, text, "must not be empty", |text| !text.trim().is_empty())
     }
 
@@ -147,7 +162,9 @@ impl Members {
     pub(super) fn media(&mut self, name: &str) -> Given<Vec<String>> {
         let rule = "must be an array of at most 100 strings of at most 2,048 characters";
         let media = self.textual::<Vec<String>>(name, rule);
-        self.checked(name, media, rule, |media| media.len() <= 100 && media.iter().all(|entry| entry.chars().count() <= 2_048))
+        self.checked(name, media, rule, |media| {
+            media.len() <= MAXIMUM_MEDIA && media.iter().all(|entry| entry.chars().count() <= MAXIMUM_URL)
+        })
     }
 
     pub(super) fn namespaces(&mut self, name: &str) -> Given<Vec<String>> {
@@ -155,7 +172,7 @@ impl Members {
         let namespaces = self.textual::<Vec<String>>(name, rule);
         self.checked(name, namespaces, rule, |namespaces| {
             let distinct: BTreeSet<_> = namespaces.iter().collect();
-            (1..=100).contains(&namespaces.len())
+            (1..=MAXIMUM_NAMESPACES).contains(&namespaces.len())
                 && distinct.len() == namespaces.len()
                 && namespaces.iter().all(|namespace| !namespace.is_empty())
         })
@@ -181,7 +198,7 @@ impl Members {
         let taken: Vec<_> = self.left.extract_if(named.., |member, _| key_in(name, member).is_some()).collect();
         for (member, raw) in taken {
             let Some(key) = key_in(name, &member) else { continue };
-            if key.contains('.') || !(1..=255).contains(&key.chars().count()) {
+            if key.contains('.') || !(1..=MAXIMUM_KEY).contains(&key.chars().count()) {
                 self.violations.add(&member, "must name a member by a key of 1 to 255 characters without a dot");
                 continue;
             }

@@ -1,9 +1,15 @@
 //! The parameters of a request for changes.
 
+#[cfg(feature = "openapi")]
+mod openapi;
+
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::parameters::{self, Parameters};
 use crate::timestamp::Timestamp;
+
+#[cfg(feature = "openapi")]
+pub use openapi::ChangesParameters;
 
 /// Changes in an answer when the request does not say.
 const DEFAULT_LIMIT: usize = 100;

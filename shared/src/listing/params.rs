@@ -4,6 +4,9 @@
 //! A new filter is one more line in [`parse`], and a field of [`Filter`]: the literal there does not compile without it, and what it
 //! does not take is an unknown parameter.
 
+#[cfg(feature = "openapi")]
+mod openapi;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
@@ -15,6 +18,9 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::handling::Handling;
 use crate::parameters::{Given, Parameters, moment};
+
+#[cfg(feature = "openapi")]
+pub use openapi::ListParameters;
 
 /// Contacts on a page when the request does not say.
 const DEFAULT_PER_PAGE: u32 = 25;

@@ -27,6 +27,9 @@ use crate::timestamp::Timestamp;
 /// How long an `Idempotency-Key` is remembered.
 const LIFE_SECONDS: i64 = 24 * 60 * 60;
 
+/// The most characters of an `Idempotency-Key`.
+pub const MAXIMUM_IDEMPOTENCY_KEY: usize = 255;
+
 /// An `Idempotency-Key` of 1 to 255 printable ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
@@ -49,7 +52,7 @@ impl IdempotencyKey {
     pub(super) fn parse(text: &[u8]) -> Result<Self, Error> {
         let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
         match std::str::from_utf8(text) {
-            Ok(key) if printable && (1..=255).contains(&key.len()) => Ok(Self(key.to_owned())),
+            Ok(key) if printable && (1..=MAXIMUM_IDEMPOTENCY_KEY).contains(&key.len()) => Ok(Self(key.to_owned())),
             _ => Err(Error::invalid_parameter("Idempotency-Key", "must be 1 to 255 printable ASCII characters")),
         }
     }

@@ -30,7 +30,7 @@ mod write;
 
 pub use change::Precondition;
 pub use feed_log::{ContactState, FeedEntry, FeedPage};
-pub use idempotency::{Creation, IdempotencyKey, Once};
+pub use idempotency::{Creation, IdempotencyKey, MAXIMUM_IDEMPOTENCY_KEY, Once};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;
