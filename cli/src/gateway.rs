@@ -1,7 +1,7 @@
 //! What API Gateway and Lambda do in the cloud, on one machine: find the function of a request, pass it the event, return
 //! its answer.
 //!
-//! It has no API behaviour of its own, with one exception: it can add the development key to requests without credentials, unless a
+//! It serves the contacts page beside the API. It has no API behaviour of its own, with one exception: it can add the development key to requests without credentials, unless a
 //! web page of another site may have sent them.
 
 use std::net::SocketAddr;
@@ -25,6 +25,7 @@ use crate::docs::Docs;
 use crate::event::{self, PathParameters, event};
 use crate::guard;
 use crate::http_server::{self, Limits, Received};
+use crate::page;
 use crate::template::{Route, Template};
 
 /// API Gateway takes request bodies of at most 10 MB.
@@ -161,6 +162,18 @@ impl Gateway {
     async fn handle(&self, Received { mut parts, body, client }: Received<SocketAddr>) -> Response<Body> {
         let begun = Instant::now();
         let call = format!("{} {}", parts.method, parts.uri.path().chars().take(200).collect::<String>());
+        match page::answer(&parts, self.address) {
+            Some(Ok(response)) => {
+                tracing::debug!("{call} {}", response.status().as_u16());
+                return response;
+            }
+            Some(Err(foreign)) => {
+                let response = page::refusal();
+                tracing::info!("{call} {}: {foreign}", response.status().as_u16());
+                return response;
+            }
+            None => {}
+        }
         let foreign = self.lend_key(&mut parts).err();
         let response = self.answer(&parts, &body, client).await;
 

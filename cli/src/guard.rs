@@ -48,6 +48,15 @@ pub fn check_api(parts: &Parts, server: SocketAddr) -> Result<(), Foreign> {
     Ok(())
 }
 
+/// Checks that a request for the contacts page names the server by an address of this machine. Under any other name the page would share an
+/// origin with whoever owns the name. A link from another site may lead to it: it holds no data.
+///
+/// # Errors
+/// When `Host` is another.
+pub fn check_page(parts: &Parts, server: SocketAddr) -> Result<(), Foreign> {
+    check_host(parts, |authority| is_own(authority, server))
+}
+
 /// Checks that a request to the engine comes from no browser at all. Containers reach it by other addresses than this machine's
 /// own.
 ///

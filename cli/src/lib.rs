@@ -2,7 +2,7 @@
 //!
 //! Tables and routes come from `template.yaml`, the functions are those that are deployed, and each request reaches them as the
 //! event that API Gateway would send. So this crate has no API behaviour of its own. It adds an embedded DynamoDB
-//! engine and a gateway. Web pages in the user's browser can use neither.
+//! engine, a gateway, and a page to use the API with. Web pages of other sites in the user's browser can use neither.
 
 pub mod account;
 pub mod answer;
@@ -20,6 +20,7 @@ pub mod keys;
 pub mod lifelike;
 pub mod migrate;
 pub mod openapi;
+pub mod page;
 pub mod reset;
 pub mod sample;
 pub mod seed;

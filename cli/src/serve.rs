@@ -290,7 +290,8 @@ impl Running {
             _ => String::new(),
         };
         format!(
-            "The client-contact API is ready at {url} and {who}. Try: curl {header}'{url}/client-contact?per_page=5'{dynamodb}"
+            "The client-contact API is ready at {url} and {who}. Open {url} in a browser, or try: \
+             curl {header}'{url}/client-contact?per_page=5'{dynamodb}"
         )
     }
 
@@ -447,12 +448,21 @@ mod tests {
         let data = folder.path().join("data");
         let options = || Options { port: 0, ..Options::default() };
         for (options, expected) in [
-            (Options { memory: true, ..options() }, "acts with a key of this run when a request has none. Try: curl 'URL/"),
-            (Options { memory: true, require_key: true, ..options() }, "needs an API key. Try: curl -H 'api-key: KEY' 'URL/"),
-            (Options { data: data.clone(), ..options() }, "acts with the key in FILE when a request has none. Try: curl 'URL/"),
+            (
+                Options { memory: true, ..options() },
+                "acts with a key of this run when a request has none. Open URL in a browser, or try: curl 'URL/",
+            ),
+            (
+                Options { memory: true, require_key: true, ..options() },
+                "needs an API key. Open URL in a browser, or try: curl -H 'api-key: KEY' 'URL/",
+            ),
+            (
+                Options { data: data.clone(), ..options() },
+                "acts with the key in FILE when a request has none. Open URL in a browser, or try: curl 'URL/",
+            ),
             (
                 Options { data: data.clone(), require_key: true, ..options() },
-                "needs an API key, such as the one in FILE. Try: curl -H \"api-key: $(cat 'FILE')\" 'URL/",
+                "needs an API key, such as the one in FILE. Open URL in a browser, or try: curl -H \"api-key: $(cat 'FILE')\" 'URL/",
             ),
         ] {
             let running = start(options).await.unwrap();

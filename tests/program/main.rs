@@ -9,6 +9,7 @@ mod crash;
 mod data_folder;
 mod keys;
 mod logs;
+mod page;
 mod serve;
 mod slow_clients;
 mod snapshots;

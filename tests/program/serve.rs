@@ -28,7 +28,7 @@ async fn one_line_says_that_it_is_ready_and_what_to_try() {
     let serving = contacts().serve(&data).start_serving().await;
 
     let greeting = serving.ready.replace(&serving.url, "<url>").replace(data.to_str().unwrap(), "<data>");
-    insta::assert_snapshot!(greeting, @"The client-contact API is ready at <url> and acts with the key in <data>/development.key when a request has none. Try: curl '<url>/client-contact?per_page=5'");
+    insta::assert_snapshot!(greeting, @"The client-contact API is ready at <url> and acts with the key in <data>/development.key when a request has none. Open <url> in a browser, or try: curl '<url>/client-contact?per_page=5'");
     assert_eq!(serving.caller(None).list("per_page=5").await.total(), 0);
 
     let finished = serving.signal("TERM").await;
@@ -54,7 +54,7 @@ async fn both_paths_are_served_and_others_are_not_found() {
         (format!("/client-contact/{id}"), 200),
         (format!("/v1/client-contact/{id}"), 200),
         ("/v1/client-contact".to_owned(), 200),
-        ("/".to_owned(), 404),
+        ("/nowhere".to_owned(), 404),
         ("/v2/client-contact".to_owned(), 404),
     ] {
         let answer = caller.request(Method::GET, &path).send().await;

@@ -1,0 +1,322 @@
+// The form to create, change and delete a contact.
+
+import * as address from "./address.js";
+import * as api from "./api.js";
+import { confirm } from "./confirm.js";
+import { resolve } from "./conflict.js";
+import { button, byId, copyButton, element, moment } from "./dom.js";
+import { differing, FIELDS, setText, textOf } from "./fields.js";
+import { isSame, parse } from "./json.js";
+import { labelled, setError } from "./labelled.js";
+import { toast } from "./toast.js";
+import { inWords, sentence } from "./words.js";
+
+const dialog = byId("form");
+
+/** What is being edited: the contact that was read, or `null` for a new one. */
+let contact = null;
+/** The text that each control held at first, by the field's name. */
+let initial = new Map();
+/** The write that was sent last and may have been done, so that the same one is not done twice. */
+let attempt = null;
+let isBusy = false;
+let controls, problem, save;
+
+const titleOf = (of) => (of ? "Edit contact" : "New contact");
+
+/** Opens the form for a new contact, or for the one with this id, which is read first. */
+export async function open(what) {
+  if (dialog.open && what === (contact?._id ?? "new")) return;
+  if (what === "new") return show(null);
+  try {
+    const { data } = await api.read(what);
+    if (address.opened() === what) show(data);
+  } catch (failure) {
+    const { headline, text } = inWords(failure);
+    address.open("", { replace: true });
+    toast(`${headline}. ${text}`);
+  }
+}
+
+/** Closes the form, as the browser's way back asks for. If something was typed and shall stay, the address says so again. */
+export async function close() {
+  if (!dialog.open) return;
+  if (await mayLeave()) dialog.close();
+  else address.open(contact?._id ?? "new");
+}
+
+/** Shows the form for a contact as it is, or an empty one. */
+function show(shown) {
+  contact = shown;
+  attempt = null;
+  isBusy = false;
+  controls = new Map(FIELDS.map((field) =>
+    [field.name, field.kind.control({ id: `field-${field.name}`, name: field.name, required: field.isRequired, ...field.attributes })]));
+  problem = element("div", { class: "problem", role: "alert", hidden: true });
+  save = element("button", { type: "submit", class: "primary" }, contact ? "Save" : "Create");
+  dialog.replaceChildren(
+    element("header", {}, element("h2", { id: "form-title" }, titleOf(contact)),
+      button("×", askToLeave, { class: "quiet square", "aria-label": "Close" })),
+    element("form", { onsubmit: submit, novalidate: true },
+      element("div", { class: "body" }, problem,
+        element("div", { class: "fields" }, FIELDS.map((field) =>
+          labelled(controls.get(field.name), field.label, { hint: field.hint, className: field.isWide ? "wide" : "" }))),
+        contact && about(contact)),
+      element("div", { class: "buttons" },
+        contact && button("Delete…", () => remove(contact), { class: "quiet danger start" }),
+        button("Cancel", askToLeave), save)));
+  fill(contact ?? {});
+  if (!dialog.open) dialog.showModal();
+  controls.get("name").focus();
+}
+
+/** Lets the controls hold a contact's values, but those of the fields in `except`. */
+function fill(values, except = []) {
+  for (const field of FIELDS) {
+    const control = controls.get(field.name);
+    const typed = textOf(control);
+    setText(control, field.kind.format(values[field.name]));
+    // A control can hold less than was put in: a line has no line breaks. So what it held says whether somebody changed it.
+    initial.set(field.name, textOf(control));
+    if (except.includes(field.name)) setText(control, typed);
+  }
+}
+
+function about(of) {
+  const by = (user) => (user ? [" by ", element("bdi", {}, user.name ?? user.username ?? user._id)] : []);
+  const link = () => `${location.origin}/#${of._id}`;
+  return element("p", { class: "about" },
+    "Created ", element("time", { datetime: of.createdAt }, moment(of.createdAt)), by(of.creator),
+    " · Updated ", element("time", { datetime: of.updatedAt }, moment(of.updatedAt)), by(of.editor), ` · Version ${of.__v} · ID `,
+    element("code", {}, of._id), " ", copyButton("Copy ID", () => of._id), " ", copyButton("Copy link", link));
+}
+
+/** The fields whose controls were changed: `{field, text}` each. */
+const changes = () => FIELDS.map((field) => ({ field, text: textOf(controls.get(field.name)) }))
+  .filter(({ field, text }) => text !== initial.get(field.name));
+
+async function submit(event) {
+  event.preventDefault();
+  if (isBusy) return;
+  showErrors(new Map());
+  const body = bodyOf(changes());
+  if (body === null) return;
+  if (contact && body === "{}") return leave("Nothing was changed");
+  setBusy(true);
+  try {
+    const { data } = contact ? await sendUpdate(body) : await sendCreate(body);
+    const isNew = contact === null;
+    leave(`${isNew ? "Created" : "Saved"} ${data.name}`, data);
+  } catch (failure) {
+    setBusy(false);
+    if (!(failure instanceof api.Failure)) throw failure;
+    await explain(failure);
+  }
+}
+
+/** The JSON of the changed fields, or `null` when one has something that is not JSON. */
+function bodyOf(changed) {
+  const errors = new Map();
+  const members = [];
+  for (const { field, text } of changed) {
+    try {
+      const json = field.kind.toJson(text);
+      const isAsBefore = contact && isSame(parse(json), contact[field.name] ?? null);
+      // A new contact leaves out what is empty.
+      if (!isAsBefore && (contact || json !== "null")) members.push(`${JSON.stringify(field.name)}:${json}`);
+    } catch (error) {
+      errors.set(field.name, error.message);
+    }
+  }
+  // The API says itself what is wrong with a name that is missing.
+  if (!contact && !members.some((member) => member.startsWith('"name":'))) members.unshift('"name":""');
+  if (errors.size === 0) return `{${members.join(",")}}`;
+  showErrors(errors);
+  return null;
+}
+
+function sendUpdate(body) {
+  const { _id: id, __v: version } = contact;
+  if (attempt?.body !== body || attempt.version !== version) attempt = { body, version, key: api.newIdempotencyKey() };
+  return api.update(id, version, body, attempt.key);
+}
+
+/**
+ * Creates the contact. One form has one key, so it makes one contact, however often it is sent. When it was changed after a create whose
+ * answer was lost, that create is asked for its contact, and the rest becomes a change of it.
+ */
+async function sendCreate(body) {
+  attempt ??= { key: api.newIdempotencyKey(), body };
+  const before = attempt.body;
+  try {
+    const created = await api.create(body, attempt.key);
+    attempt.body = body;
+    return created;
+  } catch (failure) {
+    if (failure.code !== "idempotency_key_reused") {
+      if (failure.isOutcomeUnknown) attempt.body = body;
+      throw failure;
+    }
+    const { data } = await api.create(before, attempt.key);
+    contact = data;
+    attempt = null;
+    const typed = FIELDS.map(({ name }) => name);
+    fill(data, typed);
+    const rest = bodyOf(changes());
+    return rest === "{}" ? { data } : sendUpdate(rest);
+  }
+}
+
+/** Says why a write did not succeed, and what can be done. */
+async function explain(failure) {
+  if (failure.status === 412) return somebodyWasFirst();
+  const errors = errorsOf(failure);
+  if (errors.size > 0) return showErrors(errors);
+  if (failure.status === 404 && contact) {
+    return showProblem("Somebody deleted this contact", "What you typed is still here.", button("Create it again", createAgain));
+  }
+  const { headline, text, canRetry, needsKey } = inWords(failure, { isWrite: true });
+  const retry = canRetry && button("Try again", () => save.form.requestSubmit());
+  return showProblem(headline, text, retry || (needsKey && button("Use another key", () => byId("key").click())));
+}
+
+/** What the API says of fields, by field. A lone sentence begins with the name of its field. */
+function errorsOf({ code, message, fields }) {
+  const errors = new Map();
+  const of = (name) => FIELDS.find((field) => name === field.name || name.startsWith(`${field.name}.`) || name.startsWith(`${field.name}[`));
+  if (code === "namespace_forbidden") return errors.set("company_namespace", sentence({ message }));
+  if (code !== "invalid_field") return errors;
+  const sentences = Object.entries(fields).length > 0 ? Object.entries(fields) : [[message.split(" ")[0], message]];
+  for (const [name, text] of sentences) {
+    const field = of(name);
+    // People know the field by its label.
+    if (field && !errors.has(field.name)) errors.set(field.name, sentence({ message: text.replace(field.name, field.label) }));
+  }
+  return errors;
+}
+
+/** Shows a sentence beside each of these fields, and goes to the first. */
+function showErrors(errors) {
+  problem.hidden = true;
+  const wrong = FIELDS.filter(({ name }) => errors.has(name));
+  for (const { name } of FIELDS) setError(controls.get(name), errors.get(name) ?? "");
+  if (wrong.length === 0) return;
+  showProblem("Nothing was saved", `Look at: ${wrong.map(({ label }) => label).join(", ")}.`);
+  controls.get(wrong[0].name).focus();
+}
+
+function showProblem(headline, text, action) {
+  problem.replaceChildren(element("strong", {}, headline), element("span", { dir: "auto" }, text), action || "");
+  problem.hidden = false;
+  problem.scrollIntoView({ block: "nearest" });
+}
+
+async function somebodyWasFirst() {
+  let theirs;
+  try {
+    ({ data: theirs } = await api.read(contact._id));
+  } catch (failure) {
+    return explain(failure);
+  }
+  const mine = changes().filter(({ field, text }) => text !== field.kind.format(theirs[field.name]));
+  const kept = mine.length === 0 ? [] : await resolve({ base: contact, theirs, mine });
+  if (kept === null) return undefined;
+  contact = theirs;
+  fill(theirs, kept);
+  return save.form.requestSubmit();
+}
+
+/** Makes a new contact of what the form holds. */
+function createAgain() {
+  const texts = new Map(FIELDS.map(({ name }) => [name, textOf(controls.get(name))]));
+  show(null);
+  for (const [name, text] of texts) setText(controls.get(name), text);
+  save.focus();
+}
+
+async function remove(read) {
+  if (isBusy) return;
+  const text = ["It goes for good, for everybody."];
+  if (!(await confirm({ title: `Delete ${read.name}?`, text, yes: "Delete", isDangerous: true }))) return;
+  await removeVersion(read);
+}
+
+async function removeVersion(read) {
+  setBusy(true);
+  try {
+    await api.remove(read._id, read.__v);
+    leave(`Deleted ${read.name}`);
+  } catch (failure) {
+    setBusy(false);
+    if (failure.status === 404) leave(`${read.name} was deleted already`);
+    else if (failure.status === 412) await removeChanged(read);
+    else {
+      const { headline, text, canRetry } = inWords(failure, { isWrite: true });
+      showProblem(headline, text, canRetry && button("Try again", () => removeVersion(read)));
+    }
+  }
+}
+
+/** Asks again, because somebody changed the contact after it was read. */
+async function removeChanged(read) {
+  let now;
+  try {
+    ({ data: now } = await api.read(read._id));
+  } catch (failure) {
+    return failure.status === 404 ? leave(`${read.name} was deleted already`) : explain(failure);
+  }
+  const lines = differing(read, now).map(({ name, label, kind }) => `${label}: ${kind.format(now[name]) || "— empty —"}`);
+  const who = now.editor?.name ?? now.editor?.username ?? "Somebody else";
+  const text = [`${who} changed it on ${moment(now.updatedAt)}, after you opened it.`, ...lines];
+  const isSure = await confirm({ title: `Delete ${now.name} all the same?`, text, yes: "Delete", no: "Keep it", isDangerous: true });
+  return isSure ? removeVersion(now) : undefined;
+}
+
+function setBusy(busy) {
+  isBusy = busy;
+  save.setAttribute("aria-disabled", String(busy));
+  dialog.toggleAttribute("aria-busy", busy);
+  dialog.classList.toggle("busy", busy);
+}
+
+/** Closes the form after a write, and lets the list show it. */
+function leave(news, written = null) {
+  isBusy = false;
+  initial = new Map(FIELDS.map(({ name }) => [name, textOf(controls.get(name))]));
+  dialog.close();
+  address.open("", { replace: true });
+  dispatchEvent(new CustomEvent("list-changed", { detail: { written: written?._id, news } }));
+}
+
+/** Closes the form, but asks first when something was typed. */
+async function askToLeave() {
+  if (!(await mayLeave())) return;
+  dialog.close();
+  address.open("");
+}
+
+async function mayLeave() {
+  if (isBusy) return false;
+  const changed = changes();
+  if (changed.length === 0) return true;
+  const text = [`You changed: ${changed.map(({ field }) => field.label).join(", ")}.`];
+  return confirm({ title: "Leave without saving?", text, yes: "Leave", no: "Go on editing", isDangerous: true });
+}
+
+/** Listens to the dialog, once. */
+export function start() {
+  // Also the back gesture of a phone; `keydown`, because a browser closes a dialog at the second Esc without asking.
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault();
+    askToLeave();
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save.form.requestSubmit();
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    askToLeave();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (dialog.open && changes().length > 0) event.preventDefault();
+  });
+}
