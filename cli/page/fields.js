@@ -11,6 +11,9 @@ const line = {
   toJson: (text) => (text === "" ? "null" : JSON.stringify(text)),
 };
 
+/** The API says itself what is wrong with one that is empty. */
+const requiredLine = { ...line, toJson: (text) => JSON.stringify(text) };
+
 const text = { ...line, control: (attributes) => element("textarea", { rows: 3, dir: "auto", ...attributes }) };
 
 /** One entry a line. */
@@ -46,7 +49,7 @@ const object = {
 };
 
 export const FIELDS = [
-  { name: "name", label: "Name", kind: line, isRequired: true },
+  { name: "name", label: "Name", kind: requiredLine, isRequired: true },
   { name: "local_name", label: "Local name", kind: line, hint: "In the contact's own script" },
   { name: "title", label: "Title", kind: line },
   { name: "email", label: "E-mail", kind: line, attributes: { inputmode: "email", spellcheck: "false" } },

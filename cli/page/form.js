@@ -91,6 +91,9 @@ function about(of) {
     element("code", {}, of._id), " ", copyButton("Copy ID", () => of._id), " ", copyButton("Copy link", link));
 }
 
+/** What each control holds, by the field's name. */
+const texts = () => new Map(FIELDS.map(({ name }) => [name, textOf(controls.get(name))]));
+
 /** The fields whose controls were changed: `{field, text}` each. */
 const changes = () => FIELDS.map((field) => ({ field, text: textOf(controls.get(field.name)) }))
   .filter(({ field, text }) => text !== initial.get(field.name));
@@ -146,25 +149,32 @@ function sendUpdate(body) {
  * answer was lost, that create is asked for its contact, and the rest becomes a change of it.
  */
 async function sendCreate(body) {
-  attempt ??= { key: api.newIdempotencyKey(), body };
-  const before = attempt.body;
+  attempt ??= { key: api.newIdempotencyKey(), unknown: [] };
   try {
-    const created = await api.create(body, attempt.key);
-    attempt.body = body;
-    return created;
+    return await api.create(body, attempt.key);
   } catch (failure) {
-    if (failure.code !== "idempotency_key_reused") {
-      if (failure.isOutcomeUnknown) attempt.body = body;
-      throw failure;
-    }
-    const { data } = await api.create(before, attempt.key);
-    contact = data;
-    attempt = null;
-    const typed = FIELDS.map(({ name }) => name);
-    fill(data, typed);
-    const rest = bodyOf(changes());
-    return rest === "{}" ? { data } : sendUpdate(rest);
+    if (failure.isOutcomeUnknown) attempt.unknown.push({ body, texts: texts() });
+    if (failure.code !== "idempotency_key_reused") throw failure;
   }
+  const { data, texts: before } = await createdBefore(attempt);
+  const typed = FIELDS.map(({ name }) => name).filter((name) => textOf(controls.get(name)) !== before.get(name));
+  contact = data;
+  attempt = null;
+  fill(data, typed);
+  const rest = bodyOf(changes());
+  return rest === "{}" ? { data } : sendUpdate(rest);
+}
+
+/** The contact that one of the creates without an answer made, and what the form held then. */
+async function createdBefore({ key, unknown }) {
+  for (const { body, texts } of unknown) {
+    try {
+      return { texts, ...(await api.create(body, key)) };
+    } catch (failure) {
+      if (failure.code !== "idempotency_key_reused") throw failure;
+    }
+  }
+  throw new api.Failure({ code: "unexpected", message: "Another contact was created under this form's key" });
 }
 
 /** Says why a write did not succeed, and what can be done. */
@@ -228,9 +238,9 @@ async function somebodyWasFirst() {
 
 /** Makes a new contact of what the form holds. */
 function createAgain() {
-  const texts = new Map(FIELDS.map(({ name }) => [name, textOf(controls.get(name))]));
+  const typed = texts();
   show(null);
-  for (const [name, text] of texts) setText(controls.get(name), text);
+  for (const [name, text] of typed) setText(controls.get(name), text);
   save.focus();
 }
 
@@ -282,7 +292,7 @@ function setBusy(busy) {
 /** Closes the form after a write, and lets the list show it. */
 function leave(news, written = null) {
   isBusy = false;
-  initial = new Map(FIELDS.map(({ name }) => [name, textOf(controls.get(name))]));
+  initial = texts();
   dialog.close();
   address.open("", { replace: true });
   dispatchEvent(new CustomEvent("list-changed", { detail: { written: written?._id, news } }));

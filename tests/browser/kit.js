@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
@@ -16,6 +17,7 @@ export const URL_OF_SERVER = variable("CONTACTS_URL");
 /** Its data folder. */
 export const DATA = variable("CONTACTS_DATA");
 const PROGRAM = variable("CONTACTS_PROGRAM");
+const PICTURES = variable("CONTACTS_PICTURES");
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
 /** How many contacts were seeded. */
@@ -162,4 +164,11 @@ export async function isAccessible(page, state) {
   const found = violations.flatMap(({ id, help, nodes }) => nodes.map((node) => `${id} (${help}): ${node.html} ${node.failureSummary}`));
   assert.deepEqual(found, [], state);
   assert.ok(passes.length > 10, `axe looked at the page: ${passes.length}`);
+}
+
+/** Takes a picture of the page into the folder `CONTACTS_PICTURES`. */
+export async function screenshot(page, name) {
+  await page.evaluate(() => document.fonts.ready);
+  const picture = await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: "disabled", caret: "hide" });
+  assert.ok(picture.length > 10_000, `${name}: ${picture.length} bytes`);
 }
