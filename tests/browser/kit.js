@@ -62,7 +62,8 @@ export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], .
   page.on("console", (message) => {
     if (!["error", "warning", "assert"].includes(message.type())) return;
     const failed = /^Failed to load resource: (?:the server responded with a status of (\d+)|net::)/.exec(message.text());
-    if (!failed || !refusals.includes(Number(failed[1] ?? 0))) faults.push(`console: ${message.text()}`);
+    // On a busy machine the API can ask for another try, which the page makes.
+    if (!failed || ![...refusals, 503].includes(Number(failed[1] ?? 0))) faults.push(`console: ${message.text()}`);
   });
   context.on("request", (request) => {
     const { origin, protocol } = new URL(request.url());
@@ -100,7 +101,10 @@ export async function eventually(probe, expected) {
 
 /** A call of the API beside the page. Returns status, headers and the whole body. */
 export async function api(method, path, body, { at = URL_OF_SERVER, headers = {} } = {}) {
-  const response = await fetch(at + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const send = () => fetch(at + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  let response = await send();
+  // A machine that is busy can make the API ask for another try.
+  for (let tries = 1; response.status === 503 && tries < 5; tries += 1) response = await send();
   return { status: response.status, headers: response.headers, ...(await response.json()) };
 }
 
