@@ -117,7 +117,8 @@ pub fn moment(name: &str, description: &str) -> Parameter {
 
 /// A parameter of the query that can be left out.
 pub fn query(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> ParameterBuilder {
-    parameter(ParameterIn::Query, name, description, schema)
+    // One with an empty value is treated as absent.
+    parameter(ParameterIn::Query, name, description, schema).extensions(Some(keyword("allowEmptyValue", json!(true))))
 }
 
 /// A header that a request can have.

@@ -1,5 +1,7 @@
 //! The OpenAPI document beside the API that it describes, and the reference that shows it.
 
+mod bounds;
+
 use std::collections::BTreeSet;
 use std::fs;
 

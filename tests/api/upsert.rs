@@ -114,6 +114,23 @@ async fn parameters_and_bodies_that_break_a_rule_are_refused() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_wrong_for_every_contact_is_refused_before_if_match_is() {
+    let Some(app) = App::here().await else { return };
+    for (body, refusal) in [
+        (json!({"title": 7}), "400 title must be a string"),
+        (
+            json!({"integration_meta.external_id": "other"}),
+            "400 integration_meta.external_id must be the same as the parameter integration_meta.external_id, or be left out",
+        ),
+        // An update needs no name.
+        (json!({"title": "Director"}), "412 If-Match wants a contact, and none has this external id"),
+    ] {
+        let refused = app.request(Method::PUT, &path("new")).header("if-match", "\"0\"").json(&body).send().await;
+        assert_eq!(refused.refusal(), refusal, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn if_match_wants_a_contact_in_one_of_these_versions() {
     let Some(app) = App::here().await else { return };
     let put = async |external_id: &str, tags: &str| {

@@ -206,16 +206,12 @@ fn input(purpose: Purpose, of_field: impl Fn(&str, RefOr<Schema>) -> RefOr<Schem
 fn members_of_meta(purpose: Purpose) -> Value {
     let key = format!("^integration_meta\\.[^.]{{1,{MAXIMUM_KEY}}}$");
     let no_key = format!("^integration_meta\\.($|[^.]*\\.|[^.]{{{}}})", MAXIMUM_KEY + 1);
-    let mut without_members = json!({
-        "description": "`integration_meta` must not come together with members of it.",
-        "anyOf": [{"propertyNames": {"not": {"pattern": "^integration_meta\\."}}}],
-    });
-    // There `null` means not given.
-    if purpose == Purpose::Create
-        && let Some(cases) = without_members["anyOf"].as_array_mut()
-    {
-        cases.push(json!({"properties": {"integration_meta": {"type": "null"}}}));
-    }
+    let no_member = json!({"propertyNames": {"not": {"pattern": "^integration_meta\\."}}});
+    let without_members = match purpose {
+        // There `null` means not given.
+        Purpose::Create => json!({"anyOf": [no_member, {"properties": {"integration_meta": {"type": "null"}}}]}),
+        Purpose::Update => no_member,
+    };
     json!([{
         "patternProperties": {
             key: {"description": "One member of `integration_meta`: any JSON value; `null` removes it."},

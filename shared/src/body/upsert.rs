@@ -48,6 +48,15 @@ impl UpsertBody {
         carrying(taken(&mut self.create)?, external_id, None)
     }
 
+    /// Checks the body as one of an update, where no contact carries `external_id`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidField`] when no contact could be updated with it.
+    pub fn check_for_update(&mut self, external_id: &ExternalId) -> Result<(), Error> {
+        carrying(taken(&mut self.update)?, external_id, None).map(drop)
+    }
+
     /// The body of the update of `carrier`, which carries `external_id` and will go on doing so, written as it is.
     ///
     /// # Errors

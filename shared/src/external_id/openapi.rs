@@ -16,7 +16,7 @@ impl IntoParams for ExternalIdParameter {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let description =
             "The external id that names the contact: what its `integration_meta.external_id` holds. Exactly one value.";
-        vec![query(PARAMETER, description, external_id()).required(Required::True).build()]
+        vec![query(PARAMETER, description, external_id()).required(Required::True).extensions(None).build()]
     }
 }
 

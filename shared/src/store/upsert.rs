@@ -246,7 +246,10 @@ impl Store {
                     let deadline = deadline.min(self.deadline());
                     self.update_carrier(meter, caller, contact.id, external_id, body, precondition, once, deadline).await?
                 }
-                Found::Nobody if if_match.is_some() => return Err(Error::NothingToMatch),
+                Found::Nobody if if_match.is_some() => {
+                    body.check_for_update(external_id)?;
+                    return Err(Error::NothingToMatch);
+                }
                 Found::Nobody => {
                     let now = (self.clock)();
                     let contact = body.for_create(external_id)?.into_contact(caller, object_id::generate(now), now)?;

@@ -41,6 +41,7 @@ impl PartialSchema for UserInput {
                 "A user, as bodies have one. Further members that are strings are kept, such as `admin`, `rep` and `client`; others are ignored and named \
                  in `X-Ignored-Members`.",
             ))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .into()
     }
 }

@@ -82,11 +82,12 @@ fn many(name: &str, description: &str, item: ObjectBuilder) -> Parameter {
 }
 
 fn sort() -> Parameter {
-    let fields = SortField::ALL.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]);
-    let fields = array(text().enum_values(Some(fields))).examples([json!(["name", "-updatedAt"])]);
+    // Text and not an array: few generators know how to separate values by commas.
+    let fields = SortField::ALL.map(|(name, _)| name).join("|");
+    let order = text().pattern(Some(format!("^ *-?({fields}) *(, *-?({fields}) *)*$"))).examples([json!("name,-updatedAt")]);
     let description = "Fields separated by commas, each ascending, or descending with a leading `-`. Text is compared ignoring case and accents, as `search` does; an \
                        absent value sorts before every present one; remaining ties go by `_id`. Without it the order is `_id` ascending.";
-    query("sort", description, fields).style(Some(ParameterStyle::Form)).explode(Some(false)).build()
+    query("sort", description, order).build()
 }
 
 fn sort_by() -> Parameter {
