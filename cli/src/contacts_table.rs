@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use crate::account::{self, AccountError};
 use crate::database::Database;
 use crate::engine::{EngineError, Missing};
-use crate::serve::{self, CONTACTS_TABLE};
+use crate::serve::{self, API_KEYS_TABLE, CONTACTS_TABLE};
 use crate::tables::{self, TableError};
 use crate::template::{self, Template, TemplateError};
 
@@ -71,13 +71,21 @@ impl ContactsTable {
     /// # Errors
     /// When the data folder cannot be used, or nobody is signed in to an account.
     pub async fn open(location: TableLocation) -> Result<ContactsTable, OpenError> {
+        ContactsTable::open_or(location, Missing::Fail).await
+    }
+
+    /// Opens the table as it is; `missing` says what to do when there is no data folder.
+    ///
+    /// # Errors
+    /// When the data folder cannot be used, or nobody is signed in to an account.
+    pub async fn open_or(location: TableLocation, missing: Missing) -> Result<ContactsTable, OpenError> {
         let TableLocation { data, dynamodb_endpoint, table } = location;
         let is_account = dynamodb_endpoint.as_deref().map_or(table.is_some(), serve::is_account);
         let (client, database) = match (dynamodb_endpoint, &table) {
             (None, Some(_)) => (account::client().await?, None),
             (Some(endpoint), _) => (serve::client(&endpoint).await, None),
             (None, None) => {
-                let database = Database::of_folder(&data, Missing::Fail).await?;
+                let database = Database::of_folder(&data, missing).await?;
                 (database.client.clone(), Some(database))
             }
         };
@@ -85,17 +93,42 @@ impl ContactsTable {
         Ok(ContactsTable { client, name, is_account, database })
     }
 
+    /// An empty table in memory, where somebody only wants to know what would happen.
+    ///
+    /// # Errors
+    /// When the engine cannot be started.
+    pub async fn in_memory() -> Result<ContactsTable, OpenError> {
+        let database = Database::in_memory().await?;
+        let client = database.client.clone();
+        Ok(ContactsTable { client, name: CONTACTS_TABLE.to_owned(), is_account: false, database: Some(database) })
+    }
+
     /// Makes the table match the template; of an account's table it only checks that it is there.
     ///
     /// # Errors
     /// When the table cannot be reached or upgraded.
     pub async fn prepare(&self) -> Result<(), OpenError> {
+        self.prepare_all(&[(CONTACTS_TABLE, &self.name)]).await
+    }
+
+    /// The same for the table of API keys as well.
+    ///
+    /// # Errors
+    /// When a table cannot be reached or upgraded.
+    pub async fn prepare_with_keys(&self, api_keys_table: Option<&str>) -> Result<(), OpenError> {
+        let keys = api_keys_table.unwrap_or(API_KEYS_TABLE);
+        self.prepare_all(&[(CONTACTS_TABLE, &self.name), (API_KEYS_TABLE, keys)]).await
+    }
+
+    /// Each pair is a logical id and a name.
+    async fn prepare_all(&self, tables: &[(&str, &str)]) -> Result<(), OpenError> {
         if self.is_account {
-            return Ok(tables::check(&self.client, &[&self.name]).await?);
+            return Ok(tables::check(&self.client, &tables.iter().map(|(_, name)| *name).collect::<Vec<_>>()).await?);
         }
         let template = Template::parse(template::SOURCE)?;
-        let declared = template.tables.iter().filter(|table| table.logical_id == CONTACTS_TABLE);
-        Ok(tables::prepare(&self.client, &declared.map(|declared| (declared, &*self.name)).collect::<Vec<_>>()).await?)
+        let name = |id: &str| tables.iter().find(|(logical_id, _)| *logical_id == id).map(|(_, name)| *name);
+        let declared = template.tables.iter().filter_map(|table| Some((table, name(&table.logical_id)?)));
+        Ok(tables::prepare(&self.client, &declared.collect::<Vec<_>>()).await?)
     }
 
     /// Closes it, so that everything is stored.

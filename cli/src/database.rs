@@ -29,6 +29,15 @@ impl Database {
         }
     }
 
+    /// A DynamoDB of its own, which is gone when it is closed.
+    ///
+    /// # Errors
+    /// When the engine cannot be started.
+    pub(crate) async fn in_memory() -> Result<Database, EngineError> {
+        let engine = Engine::start(Storage::Memory, None).await?;
+        Ok(Database { client: engine.client(), engine: Some(engine) })
+    }
+
     /// The DynamoDB at an endpoint.
     pub(crate) async fn at(endpoint: &str) -> Database {
         Database { client: serve::client(endpoint).await, engine: None }

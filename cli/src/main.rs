@@ -1,7 +1,7 @@
 //! `contacts`: serves the client-contact API on this machine.
 //!
-//! Its exit code is 0 when it finished or was asked to stop, 1 when it failed, 2 when the command line is wrong, and 3 when the data
-//! folder or DynamoDB cannot be used.
+//! Its exit code is 0 when it finished or was asked to stop, 1 when it failed, 2 when the command line is wrong, 3 when the data
+//! folder or DynamoDB cannot be used, and 4 when some rows of an import, or some contacts of an export, were left out.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -9,6 +9,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use contacts::engine::EngineError;
+use contacts::export::{self, ExportError};
+use contacts::import::{self, ImportError};
 use contacts::keys::{self, KeysError};
 use contacts::migrate::{self, MigrateError};
 use contacts::openapi;
@@ -25,9 +27,15 @@ use tracing_subscriber::EnvFilter;
 /// The exit code when the data folder or DynamoDB cannot be used.
 const DATABASE_UNUSABLE: u8 = 3;
 
+/// The exit code when the command line does not go with what it names.
+const USAGE: u8 = 2;
+
+/// The exit code when everything was done but for some rows or contacts.
+const SOME_LEFT_OUT: u8 = 4;
+
 /// What scripts can rely on.
-const EXIT_CODES: &str =
-    "Exit codes: 0 finished or stopped on request, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable";
+const EXIT_CODES: &str = "Exit codes: 0 finished or stopped on request, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable, \
+                          4 some rows or contacts left out";
 
 /// The client-contact API on this machine.
 #[derive(Parser)]
@@ -49,6 +57,10 @@ enum Command {
     Keys(keys::Command),
     /// Add made-up contacts to a tenant
     Seed(seed::Options),
+    /// Import contacts from JSON Lines or CSV
+    Import(Box<import::Options>),
+    /// Export all contacts of a tenant as JSON Lines or CSV
+    Export(export::Options),
     /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
     Sample(sample::Options),
     /// List, build and delete the snapshots from which lists start
@@ -74,22 +86,32 @@ async fn main() -> ExitCode {
     };
     log_to_stderr();
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
-        Command::Serve(options) => serve(options).await,
-        Command::Keys(command) => administer(command).await,
-        Command::Seed(options) => seed(options).await,
-        Command::Sample(options) => sample(options).await,
-        Command::Snapshots(command) => look_after_snapshots(command).await,
-        Command::Reset(options) => reset(options).await,
-        Command::Migrate(options) => migrate(options).await,
-        Command::Openapi => print_document(),
+        Command::Serve(options) => serve(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Keys(command) => administer(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Seed(options) => seed(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Import(options) => import(*options).await,
+        Command::Export(options) => export(options).await,
+        Command::Sample(options) => sample(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Snapshots(command) => look_after_snapshots(command).await.map(|()| ExitCode::SUCCESS),
+        Command::Reset(options) => reset(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Migrate(options) => migrate(options).await.map(|()| ExitCode::SUCCESS),
+        Command::Openapi => print_document().map(|()| ExitCode::SUCCESS),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            if is_database_unusable(&*error) { ExitCode::from(DATABASE_UNUSABLE) } else { ExitCode::FAILURE }
+    done.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        if is_database_unusable(&*error) {
+            ExitCode::from(DATABASE_UNUSABLE)
+        } else if is_usage(&*error) {
+            ExitCode::from(USAGE)
+        } else {
+            ExitCode::FAILURE
         }
-    }
+    })
+}
+
+/// Whether a command failed because its options do not go with what they name.
+fn is_usage(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref().is_some_and(ImportError::is_usage) || error.downcast_ref().is_some_and(ExportError::is_usage)
 }
 
 /// Whether a command failed because its data folder or DynamoDB cannot be used.
@@ -99,6 +121,12 @@ fn is_database_unusable(error: &(dyn Error + 'static)) -> bool {
         return error.is_database();
     }
     if let Some(MigrateError::Open(error)) = error.downcast_ref() {
+        return error.is_database();
+    }
+    if let Some(error) = error.downcast_ref::<ImportError>() {
+        return error.is_database();
+    }
+    if let Some(error) = error.downcast_ref::<ExportError>() {
         return error.is_database();
     }
     if let Some(SnapshotsError::Engine(error)) = error.downcast_ref() {
@@ -131,6 +159,27 @@ async fn look_after_snapshots(command: snapshots::Command) -> Result<(), Box<dyn
 async fn seed(options: seed::Options) -> Result<(), Box<dyn Error>> {
     let said = seed::run(options).await?;
     Ok(writeln!(io::stdout(), "{said}")?)
+}
+
+/// Imports a file and prints what was done.
+async fn import(options: import::Options) -> Result<ExitCode, Box<dyn Error>> {
+    let summary = import::run(options).await?;
+    if !summary.is_printed {
+        writeln!(io::stdout(), "{summary}")?;
+    }
+    Ok(left_out(summary.refused))
+}
+
+/// Exports contacts and prints how many to the standard error, because the contacts may go to the standard output.
+async fn export(options: export::Options) -> Result<ExitCode, Box<dyn Error>> {
+    let exported = export::run(options).await?;
+    writeln!(io::stderr(), "{exported}")?;
+    Ok(left_out(exported.malformed))
+}
+
+/// The exit code of a command that left out so many rows or contacts.
+fn left_out(count: u64) -> ExitCode {
+    if count == 0 { ExitCode::SUCCESS } else { ExitCode::from(SOME_LEFT_OUT) }
 }
 
 /// Stores what the events need and prints that.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::caller::Caller;
@@ -23,6 +23,7 @@ pub struct Program {
     log: Option<&'static str>,
     variables: Vec<(&'static str, Option<String>)>,
     open_files: Option<u32>,
+    input: Option<Vec<u8>>,
 }
 
 /// How a program ended.
@@ -51,7 +52,7 @@ pub struct Serving {
 impl Program {
     /// The program in this file.
     pub fn new(file: &'static str) -> Program {
-        Program { file, arguments: Vec::new(), folder: None, log: None, variables: Vec::new(), open_files: None }
+        Program { file, arguments: Vec::new(), folder: None, log: None, variables: Vec::new(), open_files: None, input: None }
     }
 
     /// With these arguments.
@@ -99,9 +100,30 @@ impl Program {
         Program { open_files: Some(open_files), ..self }
     }
 
+    /// With this on its standard input.
+    #[must_use]
+    pub fn with_input(self, input: impl Into<Vec<u8>>) -> Program {
+        Program { input: Some(input.into()), ..self }
+    }
+
     /// Runs it until it ends.
-    pub async fn run(self) -> Finished {
-        let (child, output, errors) = self.start();
+    pub async fn run(mut self) -> Finished {
+        let input = self.input.take();
+        let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let (mut child, output, errors) = self.start_with(stdin);
+        if let Some((mut stdin, input)) = child.stdin.take().zip(input) {
+            // A program that ends early does not read all of it.
+            tokio::spawn(async move { stdin.write_all(&input).await.ok() });
+        }
+        finish(child, output, &errors).await
+    }
+
+    /// Starts it and kills it with SIGKILL as soon as the condition is met.
+    pub async fn kill_when(self, what: &str, mut condition: impl AsyncFnMut() -> bool) -> Finished {
+        let (mut child, output, errors) = self.start();
+        eventually(what, async || condition().await.then_some(())).await;
+        // It may have ended by itself.
+        child.start_kill().ok();
         finish(child, output, &errors).await
     }
 
@@ -132,6 +154,10 @@ impl Program {
     }
 
     fn start(self) -> (Child, BufReader<ChildStdout>, NamedTempFile) {
+        self.start_with(Stdio::null())
+    }
+
+    fn start_with(self, stdin: Stdio) -> (Child, BufReader<ChildStdout>, NamedTempFile) {
         let errors = NamedTempFile::new().expect("a file for the standard error");
         let mut command = match self.open_files {
             None => Command::new(self.file),
@@ -151,7 +177,7 @@ impl Program {
         if let Some(folder) = self.folder {
             command.current_dir(folder);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors.reopen().expect("the file is there"));
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(errors.reopen().expect("the file is there"));
         let mut child = command.kill_on_drop(true).spawn().expect("the program can be started");
         let output = child.stdout.take().expect("its output is piped");
         (child, BufReader::new(output), errors)

@@ -7,6 +7,8 @@ use testkit::Program;
 mod account;
 mod crash;
 mod data_folder;
+mod export;
+mod import;
 mod keys;
 mod logs;
 mod page;

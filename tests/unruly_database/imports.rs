@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
 use index::bounds::SHORT_OVERLAP_MS;
+use shared::body::UpsertBody;
+use shared::external_id::ExternalId;
+use shared::store::{ImportRow, ImportRules, RowOutcome};
 
 use super::*;
 
@@ -225,4 +228,182 @@ async fn delete_all(database: &Database, contacts: &[Contact]) {
         let puts = batch.iter().map(tombstone).collect();
         running.client.batch_write_item().request_items(&running.contacts_table, puts).send().await.unwrap();
     }
+}
+
+/// A row with this body.
+fn row(json: Value) -> ImportRow {
+    let body = ContactBody::for_create(json.to_string().as_bytes(), &Handling::default()).unwrap();
+    ImportRow::new("local", None, body, None, None).unwrap()
+}
+
+/// Imports rows, and says what became of each.
+async fn import_rows(app: &App, rows: &[ImportRow], rules: ImportRules) -> Result<String, Error> {
+    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
+    app.store.import_rows(&caller(), rows, rules, &mut outcomes).await?;
+    let said: Vec<String> = outcomes.iter().map(|outcome| format!("{outcome:?}").replace("Some(", "").replace(')', "")).collect();
+    Ok(said.join(" "))
+}
+
+#[tokio::test]
+async fn a_row_whose_answer_is_lost_is_in_once() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let (plain, external) =
+        (row(json!({"name": "plain"})), row(json!({"name": "external", "integration_meta": {"external_id": 7}})));
+    let mut lost = [("PutItem", 2), ("TransactWriteItems", 2)];
+    trouble.fate(move |operation, _| {
+        let left = lost.iter_mut().find(|(lost, left)| *lost == operation && *left > 0);
+        left.map_or(Fate::Answered, |(_, left)| {
+            *left -= 1;
+            Fate::AnswerLost
+        })
+    });
+
+    let said = import_rows(&instance.app, &[plain.clone(), external.clone()], ImportRules::default()).await.unwrap();
+
+    assert_eq!(said, "Added Added");
+    assert_eq!((trouble.count("PutItem"), trouble.count("TransactWriteItems")), (3, 3));
+    let expected = [(plain.id(), (0, "plain".to_owned())), (external.id(), (0, "external".to_owned()))];
+    assert_eq!(instance.all().await, BTreeMap::from(expected));
+}
+
+#[tokio::test]
+async fn a_row_that_arrives_late_overwrites_nothing() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let row = row(json!({"name": "row"}));
+    trouble.fates("PutItem", [Fate::Held]);
+
+    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "Added");
+    database.rename(row.id(), "edited").await;
+    let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
+
+    assert_eq!(effects, [false]);
+    assert_eq!(instance.all().await, BTreeMap::from([(row.id(), (1, "edited".to_owned()))]));
+    let replace = ImportRules { replace: true, ..ImportRules::default() };
+    assert_eq!(import_rows(&instance.app, &[row.clone()], replace).await.unwrap(), "Replaced");
+    assert_eq!(import_rows(&instance.app, &[row.clone()], replace).await.unwrap(), "Unchanged");
+    assert_eq!(instance.all().await, BTreeMap::from([(row.id(), (2, "row".to_owned()))]));
+}
+
+#[tokio::test]
+async fn what_changes_between_reading_and_writing_is_looked_at_again() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let (new, there) = (row(json!({"name": "new"})), row(json!({"name": "there"})));
+    import_rows(&database.running.app, &[there.clone()], ImportRules::default()).await.unwrap();
+    database.rename(there.id(), "edited").await;
+    // Somebody else imports the one and deletes the other after both were read.
+    let (app, rows) = (database.running.app.clone(), [new.clone(), there.clone()]);
+    let mut first = true;
+    trouble.before(move |operation| {
+        let (app, rows) = (app.clone(), rows.clone());
+        let comes_between = operation == "PutItem" && std::mem::take(&mut first);
+        async move {
+            if comes_between {
+                import_rows(&app, &rows[..1], ImportRules::default()).await.unwrap();
+                rename(&app, rows[0].id(), "edited").await;
+                delete(&app, rows[1].id()).await;
+            }
+        }
+        .boxed()
+    });
+
+    let replace = ImportRules { replace: true, ..ImportRules::default() };
+    let said = import_rows(&instance.app, &[there.clone()], replace).await.unwrap();
+    assert_eq!(said, "Deleted", "the contact that was to be replaced is gone, and stays so");
+    assert_eq!(import_rows(&instance.app, &[new.clone()], ImportRules::default()).await.unwrap(), "There");
+    assert_eq!(instance.all().await, BTreeMap::from([(new.id(), (1, "edited".to_owned()))]));
+    let restore = ImportRules { restore: true, ..ImportRules::default() };
+    assert_eq!(import_rows(&instance.app, &[there.clone()], restore).await.unwrap(), "Restored");
+    let restored = (there.id(), (3, "there".to_owned()));
+    assert_eq!(instance.all().await, BTreeMap::from([(new.id(), (1, "edited".to_owned())), restored]));
+}
+
+#[tokio::test]
+async fn a_row_and_an_upsert_with_one_external_id_make_one_contact() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    // The index shows nothing of it yet.
+    trouble.distort(|operation, request, answer| {
+        if operation == "Query" && request["IndexName"] == "external-id-index" {
+            answer["Items"] = json!([]);
+        }
+    });
+    let row = row(json!({"name": "row", "integration_meta": {"external_id": "C-1"}}));
+    let (app, mut first) = (database.running.app.clone(), true);
+    trouble.before(move |operation| {
+        let (app, comes_between) = (app.clone(), operation == "TransactWriteItems" && std::mem::take(&mut first));
+        async move {
+            if comes_between {
+                let id = ExternalId::parse("C-1").unwrap();
+                let mut body = UpsertBody::read(br#"{"name": "upserted"}"#, &Handling::default()).unwrap();
+                app.store.upsert(&Meter::default(), &caller(), &id, &mut body, None, None).await.unwrap();
+            }
+        }
+        .boxed()
+    });
+
+    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "There");
+    let there = instance.all().await;
+    assert_eq!(there.values().map(|(version, name)| (*version, &**name)).collect::<Vec<_>>(), [(0, "upserted")]);
+
+    // The other way round: the claim of an import is found by an upsert that the index does not help.
+    let other = self::row(json!({"name": "other", "integration_meta": {"external_id": "C-2"}}));
+    assert_eq!(import_rows(&instance.app, &[other.clone()], ImportRules::default()).await.unwrap(), "Added");
+    let mut body = UpsertBody::read(br#"{"name": "upserted"}"#, &Handling::default()).unwrap();
+    let id = ExternalId::parse("C-2").unwrap();
+    instance.app.store.upsert(&Meter::default(), &caller(), &id, &mut body, None, None).await.unwrap();
+    assert_eq!(instance.all().await.get(&other.id()), Some(&(1, "upserted".to_owned())));
+
+    // A contact that an upsert made and that was deleted is known by its claim.
+    let upserted = *there.keys().next().unwrap();
+    database.delete(upserted).await;
+    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "Deleted");
+    let restore = ImportRules { restore: true, ..ImportRules::default() };
+    assert_eq!(import_rows(&instance.app, &[row.clone()], restore).await.unwrap(), "Restored");
+    assert_eq!(instance.all().await.get(&upserted), Some(&(2, "row".to_owned())));
+}
+
+#[tokio::test]
+async fn with_strict_rules_nothing_after_a_refused_row_is_written() {
+    let database = Database::start().await;
+    let foreign = row(json!({"name": "foreign", "company_namespace": ["of others"]}));
+    let (before, after) = (row(json!({"name": "before"})), row(json!({"name": "after"})));
+    let strict = ImportRules { strict: true, ..ImportRules::default() };
+
+    let rows = [before.clone(), foreign, after];
+    let said = import_rows(&database.running.app, &rows, strict).await.unwrap();
+
+    assert!(said.starts_with("Added Refused(NamespaceNotAllowed") && said.ends_with(" None"), "{said}");
+    let instance = database.instance(&Arc::default(), patient()).await;
+    assert_eq!(instance.all().await, BTreeMap::from([(before.id(), (0, "before".to_owned()))]));
+}
+
+#[tokio::test]
+async fn an_import_that_is_cut_off_goes_on_where_it_was() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let rows: Vec<ImportRow> = (0..50).map(|number| row(json!({"name": format!("row {number}")}))).collect();
+    let mut puts = 0;
+    trouble.refuse(move |operation| {
+        puts += usize::from(operation == "PutItem");
+        operation == "PutItem" && puts > 20
+    });
+    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
+    let cut_off = instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut outcomes).await;
+    assert!(matches!(cut_off, Err(Error::Unavailable(_))), "{cut_off:?}");
+    let done = outcomes.iter().flatten().count();
+    assert_eq!((done, instance.all().await.len()), (20, 20));
+
+    trouble.nothing_is_refused();
+    instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut outcomes).await.unwrap();
+
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Some(RowOutcome::Added))));
+    assert_eq!(instance.all().await.len(), 50);
 }

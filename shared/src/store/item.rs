@@ -301,6 +301,11 @@ pub fn id(item: &Item) -> Option<ObjectId> {
     item.get("_id")?.as_s().ok()?.parse().ok()
 }
 
+/// The sort key of any item.
+pub fn sort_key(item: &Item) -> Option<&str> {
+    item.get("_id")?.as_s().ok().map(String::as_str)
+}
+
 /// A number attribute.
 pub fn digits<T: FromStr>(item: &Item, attribute: &str) -> Option<T> {
     item.get(attribute)?.as_n().ok()?.parse().ok()

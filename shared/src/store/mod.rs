@@ -9,6 +9,7 @@
 mod change;
 mod change_log;
 mod create;
+mod export;
 mod expression;
 mod external_ids;
 mod feed_log;
@@ -29,8 +30,10 @@ mod versioned;
 mod write;
 
 pub use change::Precondition;
+pub use export::{ExportPage, ExportPosition};
 pub use feed_log::{ContactState, FeedEntry, FeedPage};
 pub use idempotency::{Creation, IdempotencyKey, MAXIMUM_IDEMPOTENCY_KEY, Once};
+pub use import::{ImportRow, ImportRules, RowOutcome};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;

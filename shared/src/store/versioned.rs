@@ -434,7 +434,7 @@ impl<'a> Versioned<'a> {
 }
 
 fn sort_key(item: &Item) -> Option<String> {
-    item.get("_id")?.as_s().ok().cloned()
+    item::sort_key(item).map(str::to_owned)
 }
 
 impl Store {
