@@ -140,7 +140,7 @@ pub struct Rows {
 
 enum Reader {
     Jsonl(Source),
-    Csv { records: Records, columns: Vec<Column>, has_quoted_header: bool },
+    Csv { records: Box<Records>, columns: Vec<Column>, has_quoted_header: bool },
 }
 
 /// What a column is.
@@ -179,7 +179,7 @@ impl Rows {
                 let header = records.next()?;
                 let has_quoted_header = header.as_ref().is_some_and(|header| header.cells.iter().all(|cell| cell.is_quoted));
                 match columns(header.as_ref(), mappings, &mut ignored) {
-                    Ok(columns) => Reader::Csv { records, columns, has_quoted_header },
+                    Ok(columns) => Reader::Csv { records: Box::new(records), columns, has_quoted_header },
                     Err(error) => return Ok(Err(error)),
                 }
             }
