@@ -28,6 +28,9 @@ use crate::template::{Attribute, Index, KeyElement, Table};
 /// How often DynamoDB is polled while it builds an index in the background.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How long the description of a table may take.
+const DESCRIPTION_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Why a table cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -99,7 +102,7 @@ pub async fn prepare(client: &Client, tables: &[(&Table, &str)]) -> Result<(), T
 /// When DynamoDB cannot be reached or does not show one of them.
 pub async fn check(client: &Client, names: &[&str]) -> Result<(), TableError> {
     try_join_all(names.iter().map(async |name| {
-        let described = client.describe_table().table_name(*name).send().await;
+        let described = client.describe_table().table_name(*name).customize().config_override(for_descriptions()).send().await;
         described.map_err(|error| TableError::NotFound { table: (*name).to_owned(), reason: causes(&error) })
     }))
     .await?;
@@ -218,9 +221,16 @@ async fn change(
     Ok(())
 }
 
+/// Time-outs for descriptions of tables. The embedded engine counts a table's items before it answers, which takes seconds with a million of them.
+fn for_descriptions() -> aws_sdk_dynamodb::config::Builder {
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).operation_timeout(DESCRIPTION_TIMEOUT);
+    aws_sdk_dynamodb::config::Builder::new().timeout_config(timeouts.build())
+}
+
 async fn describe(client: &Client, name: &str) -> Result<TableDescription, TableError> {
     let failed = |reason| TableError::NotUpdated { table: name.to_owned(), reason };
-    let described = client.describe_table().table_name(name).send().await.map_err(|error| failed(causes(&error)))?;
+    let described = client.describe_table().table_name(name).customize().config_override(for_descriptions()).send().await;
+    let described = described.map_err(|error| failed(causes(&error)))?;
     described.table.ok_or_else(|| failed("its description is empty".to_owned()))
 }
 
