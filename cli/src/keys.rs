@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use aws_sdk_dynamodb::Client;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord, TENANT_RULE, is_tenant};
 use shared::clock;
 use shared::object_id;
@@ -56,12 +57,20 @@ pub enum Command {
         #[arg(long, value_name = "DURATION", value_parser = milliseconds)]
         expires: Option<i64>,
 
+        /// Print the key with its record as JSON, for scripts
+        #[arg(long)]
+        json: bool,
+
         /// Where the table of API keys is
         #[command(flatten)]
         location: TableLocation,
     },
     /// List all keys, without their secrets
     List {
+        /// Print each key as a line of JSON, for scripts
+        #[arg(long)]
+        json: bool,
+
         /// Where the table of API keys is
         #[command(flatten)]
         location: TableLocation,
@@ -135,7 +144,7 @@ const MAXIMUM_NAMESPACES: usize = 100;
 /// When the table cannot be reached, or the command names a key that is not there.
 pub async fn run(command: Command) -> Result<String, KeysError> {
     match command {
-        Command::Create { tenant, namespaces, username, name, kind, user_id, expires, location } => {
+        Command::Create { tenant, namespaces, username, name, kind, user_id, expires, json, location } => {
             let (now, key) = (clock::now(), ApiKey::generate());
             let user = User {
                 id: user_id.unwrap_or_else(|| object_id::generate(now).to_string()),
@@ -165,17 +174,26 @@ pub async fn run(command: Command) -> Result<String, KeysError> {
             let table = location.open(Missing::MakeOne).await?;
             table.keys.put(&record).await?;
             table.close().await;
+            if json {
+                let mut line = record_json(&record);
+                line["key"] = key.secret().into();
+                return Ok(format!("{line}\n"));
+            }
             eprintln!("The key {} is created. Its secret is shown only once:", record.id());
             Ok(format!("{}\n", key.secret()))
         }
-        Command::List { location } => {
+        Command::List { json, location } => {
             let table = location.open(Missing::Fail).await?;
             let keys = table.keys.list().await?;
             table.close().await;
             for id in keys.malformed {
                 eprintln!("The record of the key {id} is malformed, so the key gives no access.");
             }
-            Ok(listing(&keys.records))
+            Ok(if json {
+                keys.records.iter().map(|record| format!("{}\n", record_json(record))).collect()
+            } else {
+                listing(&keys.records)
+            })
         }
         Command::Revoke { id, location } => {
             let table = location.open(Missing::Fail).await?;
@@ -250,6 +268,20 @@ fn milliseconds(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "it must be a number of days, hours or minutes, such as 90d, 12h or 30m, and at most 100 years".to_owned())
 }
 
+/// A key for scripts, without its secret.
+fn record_json(record: &KeyRecord) -> Value {
+    let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+    json!({
+        "id": record.id(),
+        "tenant": record.tenant,
+        "namespaces": record.namespaces,
+        "user": record.user,
+        "createdAt": record.created_at.to_string(),
+        "expiresAt": time(record.expires_at),
+        "revokedAt": time(record.revoked_at),
+    })
+}
+
 /// A table of keys for people.
 fn listing(records: &[KeyRecord]) -> String {
     let mut rows = vec![["ID", "TENANT", "NAMESPACES", "USER", "TYPE", "CREATED", "EXPIRES", "REVOKED"].map(str::to_owned)];
@@ -316,11 +348,12 @@ mod tests {
             kind: UserType::Rep,
             user_id: None,
             expires: Some(1000),
+            json: false,
             location: location(),
         };
 
         let secret = run(create).await.unwrap();
-        let shown = run(Command::List { location: location() }).await.unwrap();
+        let shown = run(Command::List { json: false, location: location() }).await.unwrap();
         let row: Vec<_> = shown.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row[1..5], ["acme", "north,south", "ann", "rep"]);
         assert!(!shown.contains(secret.trim()), "{shown}");

@@ -16,6 +16,7 @@ pub mod event;
 pub mod export;
 pub mod gateway;
 pub mod guard;
+pub mod help;
 pub mod http_server;
 pub mod import;
 pub mod keys;

@@ -7,9 +7,11 @@ use std::error::Error;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use contacts::engine::EngineError;
 use contacts::export::{self, ExportError};
+use contacts::help;
 use contacts::import::{self, ImportError};
 use contacts::keys::{self, KeysError};
 use contacts::migrate::{self, MigrateError};
@@ -33,13 +35,9 @@ const USAGE: u8 = 2;
 /// The exit code when everything was done but for some rows or contacts.
 const SOME_LEFT_OUT: u8 = 4;
 
-/// What scripts can rely on.
-const EXIT_CODES: &str = "Exit codes: 0 finished or stopped on request, 1 failed, 2 wrong command line, 3 data folder or DynamoDB unusable, \
-                          4 some rows or contacts left out";
-
-/// The client-contact API on this machine.
+/// Serves the client-contact API on this machine, and administers it here and in AWS.
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "contacts", bin_name = "contacts", version, args_conflicts_with_subcommands = true, after_help = help::short(), after_long_help = help::long())]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -51,20 +49,23 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the API (the default command)
+    #[command(after_help = help::SERVE)]
     Serve(Options),
     /// Create, list and revoke API keys
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::KEYS)]
     Keys(keys::Command),
     /// Add made-up contacts to a tenant
     Seed(seed::Options),
     /// Import contacts from JSON Lines or CSV
+    #[command(after_help = help::IMPORT)]
     Import(Box<import::Options>),
     /// Export all contacts of a tenant as JSON Lines or CSV
+    #[command(after_help = help::EXPORT)]
     Export(export::Options),
     /// Add the API key and the contacts that the events in events/ name, for `sam local invoke`
     Sample(sample::Options),
     /// List, build and delete the snapshots from which lists start
-    #[command(subcommand)]
+    #[command(subcommand, after_help = help::SNAPSHOTS)]
     Snapshots(snapshots::Command),
     /// Let lists of a tenant be loaded anew, after a restore or a script changed its contacts
     Reset(reset::Options),
@@ -72,6 +73,12 @@ enum Command {
     Migrate(migrate::Options),
     /// Print the API's OpenAPI document
     Openapi,
+    /// Print a script that completes commands and options in a shell
+    #[command(after_help = help::COMPLETIONS)]
+    Completions {
+        /// Shell that the script is for
+        shell: Shell,
+    },
 }
 
 #[tokio::main]
@@ -96,6 +103,7 @@ async fn main() -> ExitCode {
         Command::Reset(options) => reset(options).await.map(|()| ExitCode::SUCCESS),
         Command::Migrate(options) => migrate(options).await.map(|()| ExitCode::SUCCESS),
         Command::Openapi => print_document().map(|()| ExitCode::SUCCESS),
+        Command::Completions { shell } => complete(shell).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -203,6 +211,14 @@ async fn migrate(options: migrate::Options) -> Result<(), Box<dyn Error>> {
 /// Prints the OpenAPI document.
 fn print_document() -> Result<(), Box<dyn Error>> {
     Ok(io::stdout().write_all(openapi::document()?.as_bytes())?)
+}
+
+/// Prints the script that completes in a shell.
+fn complete(shell: Shell) -> Result<(), Box<dyn Error>> {
+    // In memory first: the generator panics when it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "contacts", &mut script);
+    Ok(io::stdout().write_all(&script)?)
 }
 
 /// Serves until a signal stops it.

@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 use shared::store::{Migrated, Store};
 
 use crate::contacts_table::{ContactsTable, OpenError, TableLocation};
@@ -21,6 +22,10 @@ pub struct Options {
     /// Tenant whose contacts are migrated [default: all tenants]
     #[arg(long, value_parser = keys::tenant)]
     pub tenant: Option<String>,
+
+    /// Print what was done as JSON, for scripts
+    #[arg(long)]
+    pub json: bool,
 
     /// Where the table of contacts is
     #[command(flatten)]
@@ -48,7 +53,7 @@ pub enum MigrateError {
 /// # Errors
 /// When the table cannot be reached, or stops accepting writes.
 pub async fn run(options: Options) -> Result<String, MigrateError> {
-    let Options { tenant, location } = options;
+    let Options { tenant, json, location } = options;
     let contacts = ContactsTable::open(location).await?;
     if let Err(error) = contacts.prepare().await {
         contacts.close().await;
@@ -71,6 +76,9 @@ pub async fn run(options: Options) -> Result<String, MigrateError> {
     let table = contacts.name.clone();
     contacts.close().await;
     match migrated {
+        Ok(Migrated { read, changed, tenants }) if json => {
+            Ok(format!("{}\n", json!({ "read": read, "changed": changed, "tenants": tenants })))
+        }
         Ok(Migrated { read, changed, tenants }) => Ok(format!(
             "Items read: {read}. Contacts changed: {changed}. Tenants whose lists are loaded anew from now on: {tenants}.\n"
         )),

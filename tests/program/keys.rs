@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 use testkit::{Finished, contact};
 
@@ -161,4 +161,22 @@ async fn a_dynamodb_that_outlives_the_program_keeps_no_key_of_it() {
         assert!(matches!(new[..], [key] if expiry(key) != "-"), "{new:?}");
     }
     engine.signal("TERM").await;
+}
+
+#[tokio::test]
+async fn scripts_read_keys_as_json() {
+    let folder = tempdir().unwrap();
+    let user = ["--username", "ann", "--name", "Ann", "--type", "rep", "--user-id", "7", "--expires", "90d"];
+    let made = make(folder.path(), &[&["--namespace", "north", "--json"], &user[..]].concat()).await;
+    let mut made: Value = serde_json::from_str(&made).unwrap();
+    let key = made.as_object_mut().unwrap().remove("key").unwrap();
+    let listed = keys(folder.path(), &["list", "--json"]).await.output;
+    let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+
+    assert_eq!(listed, [made]);
+    assert_eq!(listed[0]["user"], json!({"_id": "7", "username": "ann", "name": "Ann", "type": "rep"}));
+    assert_eq!((&listed[0]["tenant"], &listed[0]["namespaces"]), (&json!("acme"), &json!(["north"])));
+    assert!(listed[0]["expiresAt"].is_string() && listed[0]["revokedAt"].is_null());
+    let serving = contacts().serve(folder.path()).start_serving().await;
+    assert_eq!(serving.caller(key.as_str()).list("").await.total(), 0);
 }

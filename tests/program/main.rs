@@ -8,6 +8,7 @@ mod account;
 mod crash;
 mod data_folder;
 mod export;
+mod help;
 mod import;
 mod keys;
 mod logs;

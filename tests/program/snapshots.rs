@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 use testkit::{Caller, Finished, Program, contact};
 
@@ -52,6 +53,9 @@ async fn an_operator_lists_builds_and_deletes_snapshots_even_while_the_folder_is
     assert!(built.output.starts_with("local: 3 contacts, "), "{built:?}");
     let listed = snapshots(folder.path(), &["list"]).await;
     assert!(listed.output.starts_with("local: 3 contacts, ") && listed.output.contains(" 0 changes since"), "{listed:?}");
+    let for_scripts: Value = serde_json::from_str(&snapshots(folder.path(), &["list", "--json"]).await.output).unwrap();
+    assert_eq!((&for_scripts["tenant"], &for_scripts["snapshot"]["contacts"]), (&json!("local"), &json!(3)));
+    assert_eq!((&for_scripts["snapshot"]["changesSince"], &for_scripts["beingBuiltUntil"]), (&json!(0), &Value::Null));
     assert_eq!(fs::read_dir(folder.path().join("snapshots")).unwrap().count(), 1);
     serving.signal("TERM").await;
 

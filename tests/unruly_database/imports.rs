@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRe
 use index::bounds::SHORT_OVERLAP_MS;
 use shared::body::UpsertBody;
 use shared::external_id::ExternalId;
-use shared::store::{ImportRow, ImportRules, RowOutcome};
+use shared::store::{ImportRow, ImportRules, RowOutcome, RowState};
 
 use super::*;
 
@@ -236,12 +236,20 @@ fn row(json: Value) -> ImportRow {
     ImportRow::new("local", None, body, None, None).unwrap()
 }
 
+fn open(rows: &[ImportRow]) -> Vec<RowState> {
+    rows.iter().map(|_| RowState::Open).collect()
+}
+
+fn said(states: Vec<RowState>) -> String {
+    let outcomes = states.into_iter().map(|state| state.outcome().map_or("-".to_owned(), |outcome| format!("{outcome:?}")));
+    outcomes.collect::<Vec<_>>().join(" ")
+}
+
 /// Imports rows, and says what became of each.
 async fn import_rows(app: &App, rows: &[ImportRow], rules: ImportRules) -> Result<String, Error> {
-    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
-    app.store.import_rows(&caller(), rows, rules, &mut outcomes).await?;
-    let said: Vec<String> = outcomes.iter().map(|outcome| format!("{outcome:?}").replace("Some(", "").replace(')', "")).collect();
-    Ok(said.join(" "))
+    let mut states = open(rows);
+    app.store.import_rows(&caller(), rows, rules, &mut states).await?;
+    Ok(said(states))
 }
 
 #[tokio::test]
@@ -379,7 +387,7 @@ async fn with_strict_rules_nothing_after_a_refused_row_is_written() {
     let rows = [before.clone(), foreign, after];
     let said = import_rows(&database.running.app, &rows, strict).await.unwrap();
 
-    assert!(said.starts_with("Added Refused(NamespaceNotAllowed") && said.ends_with(" None"), "{said}");
+    assert!(said.starts_with("Added Refused(NamespaceNotAllowed") && said.ends_with(" -"), "{said}");
     let instance = database.instance(&Arc::default(), patient()).await;
     assert_eq!(instance.all().await, BTreeMap::from([(before.id(), (0, "before".to_owned()))]));
 }
@@ -395,15 +403,35 @@ async fn an_import_that_is_cut_off_goes_on_where_it_was() {
         puts += usize::from(operation == "PutItem");
         operation == "PutItem" && puts > 20
     });
-    let mut outcomes: Vec<Option<RowOutcome>> = rows.iter().map(|_| None).collect();
-    let cut_off = instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut outcomes).await;
+    let mut states = open(&rows);
+    let cut_off = instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut states).await;
     assert!(matches!(cut_off, Err(Error::Unavailable(_))), "{cut_off:?}");
-    let done = outcomes.iter().flatten().count();
+    let done = states.iter().filter(|state| matches!(state, RowState::Done(_))).count();
     assert_eq!((done, instance.all().await.len()), (20, 20));
 
     trouble.nothing_is_refused();
-    instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut outcomes).await.unwrap();
+    instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut states).await.unwrap();
 
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Some(RowOutcome::Added))));
+    assert!(states.iter().all(|state| matches!(state, RowState::Done(RowOutcome::Added))));
     assert_eq!(instance.all().await.len(), 50);
+}
+
+#[tokio::test]
+async fn a_row_of_which_nothing_was_known_is_counted_as_what_it_became() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
+    let rows = [row(json!({"name": "row"}))];
+    trouble.fate(|operation, _| if operation == "PutItem" { Fate::AnswerLost } else { Fate::Answered });
+    let mut states = open(&rows);
+    let unknown = instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut states).await;
+    assert!(matches!(unknown, Err(Error::OutcomeUnknown(_))), "{unknown:?}");
+
+    trouble.fate(|_, _| Fate::Answered);
+    // Somebody changes it before it is looked at again.
+    database.rename(rows[0].id(), "edited").await;
+    instance.app.store.import_rows(&caller(), &rows, ImportRules::default(), &mut states).await.unwrap();
+
+    assert_eq!(said(states), "Added");
+    assert_eq!(instance.all().await, BTreeMap::from([(rows[0].id(), (1, "edited".to_owned()))]));
 }

@@ -22,7 +22,7 @@ use shared::api_key::KeyAdmin;
 use shared::caller::Caller;
 use shared::clock;
 use shared::error::Error;
-use shared::store::{BATCH_KEYS, ImportRow, ImportRules, RowOutcome, Store};
+use shared::store::{BATCH_KEYS, ImportRow, ImportRules, RowOutcome, RowState, Store};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -309,17 +309,17 @@ fn read(mut rows: Rows, strict: bool, sender: &mpsc::Sender<Read>) {
 async fn carry_out(store: &Store, caller: &Caller, rules: ImportRules, batch: Batch) -> (Vec<DoneRow>, u64, Option<Error>) {
     let Batch { rows, bytes } = batch;
     let wanted: Vec<ImportRow> = rows.iter().filter_map(|row| Some(row.row.as_ref().ok()?.as_ref().clone())).collect();
-    let mut outcomes: Vec<Option<RowOutcome>> = wanted.iter().map(|_| None).collect();
+    let mut states: Vec<RowState> = wanted.iter().map(|_| RowState::Open).collect();
     let mut tries = 1;
     let error = loop {
-        match store.import_rows(caller, &wanted, rules, &mut outcomes).await {
+        match store.import_rows(caller, &wanted, rules, &mut states).await {
             Ok(()) => break None,
             Err(Error::Unavailable(_) | Error::OutcomeUnknown(_)) if tries < TRIES => sleep(PATIENCE).await,
             Err(error) => break Some(error),
         }
         tries += 1;
     };
-    let mut outcomes = outcomes.into_iter();
+    let mut outcomes = states.into_iter().map(RowState::outcome);
     let mut done = Vec::with_capacity(rows.len());
     for ReadRow { line, row } in rows {
         match row {

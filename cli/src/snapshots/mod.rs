@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 use shared::api_key::KeyAdmin;
 use shared::aws;
 use shared::environment::StartError;
@@ -43,6 +44,10 @@ const PROGRESS: Duration = Duration::from_millis(200);
 pub enum Command {
     /// Show which tenants have a snapshot
     List {
+        /// Print each tenant as a line of JSON, for scripts
+        #[arg(long)]
+        json: bool,
+
         /// Where the contacts are
         #[command(flatten)]
         location: Location,
@@ -200,7 +205,7 @@ impl Open {
 /// # Errors
 /// When DynamoDB or the object store cannot be reached.
 pub async fn run(command: Command) -> Result<String, SnapshotsError> {
-    let (Command::List { location } | Command::Build { location, .. } | Command::Delete { location, .. }) = &command;
+    let (Command::List { location, .. } | Command::Build { location, .. } | Command::Delete { location, .. }) = &command;
     let open = location.open().await?;
     let said = perform(&open, &command).await;
     open.close().await;
@@ -209,7 +214,10 @@ pub async fn run(command: Command) -> Result<String, SnapshotsError> {
 
 async fn perform(open: &Open, command: &Command) -> Result<String, SnapshotsError> {
     match command {
-        Command::List { .. } => Ok(listing(&open.manifests().await?)),
+        Command::List { json: false, .. } => Ok(listing(&open.manifests().await?)),
+        Command::List { json: true, .. } => {
+            Ok(open.manifests().await?.iter().map(|manifest| format!("{}\n", manifest_json(manifest))).collect())
+        }
         Command::Build { tenants, from_log, .. } => {
             let base = if *from_log { Base::Log } else { Base::Snapshot };
             let mut said = String::new();
@@ -259,6 +267,14 @@ fn outcome(done: &Done) -> String {
         Done::ElsewhereBuilt => "somebody else builds it just now".to_owned(),
         Done::Nothing | Done::MovedOn => "nothing to do".to_owned(),
     }
+}
+
+/// A tenant's snapshot for scripts; `snapshot` is `null` when it has none.
+fn manifest_json(Manifest { tenant, current, changes, lease, .. }: &Manifest) -> Value {
+    let snapshot = current.as_ref().map(|current| {
+        json!({ "contacts": current.contacts, "bytes": current.bytes, "completeUpTo": current.moment.to_string(), "changesSince": changes })
+    });
+    json!({ "tenant": tenant, "snapshot": snapshot, "beingBuiltUntil": lease.as_ref().map(|lease| lease.until.to_string()) })
 }
 
 /// A line for each tenant, with the time up to which its snapshot is complete.

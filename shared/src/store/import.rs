@@ -7,7 +7,7 @@
 
 mod rows;
 
-pub use rows::{ImportRow, ImportRules, RowOutcome};
+pub use rows::{ImportRow, ImportRules, RowOutcome, RowState, RowTry};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub use change::Precondition;
 pub use export::{ExportPage, ExportPosition};
 pub use feed_log::{ContactState, FeedEntry, FeedPage};
 pub use idempotency::{Creation, IdempotencyKey, MAXIMUM_IDEMPOTENCY_KEY, Once};
-pub use import::{ImportRow, ImportRules, RowOutcome};
+pub use import::{ImportRow, ImportRules, RowOutcome, RowState, RowTry};
 pub use left_namespaces::{Leaving, LeftNamespaces};
 pub use manifest::{Current, Lease, Manifest, Predecessor, Swap};
 pub use migration::Migrated;

@@ -19,6 +19,7 @@ use crate::external_id::ExternalId;
 use crate::meter::Meter;
 use crate::object_id::ObjectId;
 use crate::store::item::{self, Item};
+use crate::store::register::{self, WriteId};
 use crate::store::sdk_error::Backoff;
 use crate::store::upsert::{self, Found};
 use crate::store::{BATCH_KEYS, Store, Stored};
@@ -39,6 +40,67 @@ pub struct ImportRow {
     body: ContactBody,
     created_at: Option<Timestamp>,
     version: Option<u64>,
+}
+
+/// How far a row has come.
+#[derive(Debug, Default)]
+pub enum RowState {
+    /// Nothing was written.
+    #[default]
+    Open,
+    /// It may have been written.
+    Tried(RowTry),
+    /// This became of it.
+    Done(RowOutcome),
+}
+
+/// A write of a row whose fate is not known.
+#[derive(Debug)]
+pub struct RowTry {
+    /// The same in all tries, so that a contact shows whether it was this row that wrote it.
+    write: WriteId,
+    /// What became of the row if it was.
+    outcome: RowOutcome,
+}
+
+impl RowState {
+    /// What became of it, if that is known.
+    pub fn outcome(self) -> Option<RowOutcome> {
+        match self {
+            Self::Done(outcome) => Some(outcome),
+            Self::Open | Self::Tried(_) => None,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+
+    /// It was written, if it was tried at all.
+    fn was_applied(&mut self) {
+        match std::mem::take(self) {
+            Self::Tried(RowTry { outcome, .. }) | Self::Done(outcome) => *self = Self::Done(outcome),
+            Self::Open => {}
+        }
+    }
+
+    /// Whether the item is one that it wrote.
+    fn shows_in(&self, item: Option<&Item>) -> bool {
+        match (self, item) {
+            (Self::Tried(RowTry { write, .. }), Some(item)) => register::position(item, write).is_some(),
+            _ => false,
+        }
+    }
+
+    /// It is tried, again with the same id if it was before, and would become this.
+    fn is_tried(&mut self, outcome: RowOutcome) -> WriteId {
+        let write = match std::mem::take(self) {
+            Self::Tried(RowTry { write, .. }) => write,
+            Self::Open | Self::Done(_) => WriteId::generate(),
+        };
+        *self = Self::Tried(RowTry { write: write.clone(), outcome });
+        write
+    }
 }
 
 /// How a row is known again.
@@ -251,9 +313,9 @@ fn judge(
 }
 
 impl Store {
-    /// Imports rows, no two of them with one id or external id, for `caller`: each that is new is written by a put on the condition that nothing is there, each
-    /// other as `rules` say. `outcomes` has a place for each row; those that have an outcome already are left out, so that the same call goes on
-    /// after an error. With strict rules nothing behind the first refused row gets an outcome.
+    /// Imports rows, no two of them with one id or external id, for `caller`: each that is new is written by a put on the condition that nothing is
+    /// there, each other as `rules` say. `states` has a place for each row; those that are done are left out, so that the same call goes on after an
+    /// error. With strict rules nothing behind the first refused row is done.
     ///
     /// For operators: no function has the permission.
     ///
@@ -265,40 +327,47 @@ impl Store {
         caller: &Caller,
         rows: &[ImportRow],
         rules: ImportRules,
-        outcomes: &mut [Option<RowOutcome>],
+        states: &mut [RowState],
     ) -> Result<(), Error> {
         let meter = Meter::default();
         let mut backoff = Backoff::default();
         let mut end = rows.len();
         loop {
-            let open: Vec<usize> = (0..end).filter(|&place| outcomes[place].is_none()).collect();
+            let open: Vec<usize> = (0..end).filter(|&place| !states[place].is_done()).collect();
             if open.is_empty() {
                 return Ok(());
             }
             let targets = self.targets(&meter, caller, &open.iter().map(|&place| &rows[place]).collect::<Vec<_>>()).await?;
             let mut writes = Vec::new();
             for (place, target) in open.into_iter().zip(targets) {
-                match decide(&rows[place], target, caller, rules, (self.clock)()) {
+                let row = &rows[place];
+                if target.as_ref().is_ok_and(|target| states[place].shows_in(target.item.as_ref())) {
+                    states[place].was_applied();
+                    continue;
+                }
+                match decide(row, target, caller, rules, (self.clock)()) {
                     Decision::Done(outcome) => {
                         let is_refused = matches!(outcome, RowOutcome::Refused(_));
-                        outcomes[place] = Some(outcome);
+                        states[place] = RowState::Done(outcome);
                         if rules.strict && is_refused {
                             end = place;
                             break;
                         }
                     }
-                    Decision::Write { outcome, .. } if rules.dry_run => outcomes[place] = Some(outcome),
+                    Decision::Write { outcome, .. } if rules.dry_run => states[place] = RowState::Done(outcome),
                     Decision::Write { contact, there, claim, outcome } => {
-                        writes.push(self.write_row(&meter, caller, place, &rows[place], contact, there, claim, outcome));
+                        let write = states[place].is_tried(outcome);
+                        writes.push(self.write_row(&meter, caller, place, row, contact, there, claim, write));
                     }
                 }
             }
             let mut failure = None;
             let mut written = stream::iter(writes).buffer_unordered(WRITES_AT_ONCE);
-            while let Some((place, result)) = written.next().await {
-                match result {
+            while let Some((place, ended)) = written.next().await {
+                match ended {
+                    Ok(Ended::Applied) => states[place].was_applied(),
                     // Others wrote first: what there is now is looked at again.
-                    Ok(outcome) => outcomes[place] = outcome,
+                    Ok(Ended::Overtaken) => states[place] = RowState::Open,
                     Err(error) => failure = failure.or(Some(error)),
                 }
             }
@@ -306,7 +375,7 @@ impl Store {
             if let Some(error) = failure {
                 return Err(error);
             }
-            if outcomes[..end].iter().any(Option::is_none) {
+            if !states[..end].iter().all(RowState::is_done) {
                 backoff.wait().await?;
             }
         }
@@ -322,22 +391,18 @@ impl Store {
         contact: Box<Contact>,
         there: Item,
         claim: Option<Option<ObjectId>>,
-        outcome: RowOutcome,
-    ) -> (usize, Result<Option<RowOutcome>, Error>) {
+        write: WriteId,
+    ) -> (usize, Result<Ended, Error>) {
         let claim = match (&row.known_by, claim) {
             (KnownBy::ExternalId(external_id), Some(claimed)) => Some((external_id, claimed)),
             _ => None,
         };
         let mut import = Import::new(&caller.tenant, &contact, Insistence::OverWhatWasRead { claim });
+        import.id = write;
         import.replaces(there);
         // A contact is never changed before it was created, whatever the clock says that told when.
         import.tries.item_shows(contact.created_at.plus_millis(-1));
-        let ended = self.carry_out(&mut import, self.deadline(), |put, time| self.put_over(meter, put, time)).await;
-        let outcome = ended.map(|ended| match ended {
-            Ended::Applied => Some(outcome),
-            Ended::Overtaken => None,
-        });
-        (place, outcome)
+        (place, self.carry_out(&mut import, self.deadline(), |put, time| self.put_over(meter, put, time)).await)
     }
 
     /// What each row is about: a request for each [`BATCH_KEYS`] items, and one for each external id that no contact with the id made from it carries.
