@@ -63,6 +63,13 @@ pub fn named(name: &str) -> RefOr<Schema> {
     Ref::from_schema_name(name).into()
 }
 
+/// The schema that the document names so, in a place where it has this meaning.
+pub fn described(name: &str, description: &str) -> RefOr<Schema> {
+    let mut reference = Ref::from_schema_name(name);
+    reference.description = description.to_owned();
+    reference.into()
+}
+
 /// A keyword of JSON Schema that `utoipa` has no method for. One a schema: several would come in a random order.
 pub fn keyword(name: &str, value: Value) -> Extensions {
     Extensions::from_iter([(name, value)])
@@ -99,6 +106,10 @@ pub fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
         RefOr::T(Schema::AnyOf(mut any)) => {
             any.items.push(null().into());
             Schema::AnyOf(any).into()
+        }
+        RefOr::Ref(mut reference) => {
+            let description = Some(std::mem::take(&mut reference.description)).filter(|description| !description.is_empty());
+            OneOfBuilder::new().description(description).item(reference).item(null()).into()
         }
         other => OneOfBuilder::new().item(other).item(null()).into(),
     }

@@ -26,7 +26,7 @@ use shared::writes::Writer;
         summary = "Change or create a contact by its external id",
         description = openapi::DESCRIPTION,
         params(shared::external_id::ExternalIdParameter, shared::IfMatchHeader, shared::IdempotencyKeyHeader, shared::PreferHeader),
-        request_body = shared::body::ContactChange,
+        request_body(content = shared::body::ContactChange, example = json!({"name": "John Smith", "title": "Sales Manager"})),
         responses(openapi::UpsertAnswers),
     )
 )]

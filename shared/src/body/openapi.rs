@@ -12,7 +12,7 @@ use super::{MAXIMUM_BYTES, MAXIMUM_META_BYTES, Purpose};
 use crate::contact::Contact;
 use crate::contact::openapi::{example, text_field, version};
 use crate::json_object::MAXIMUM_LEVELS;
-use crate::openapi::{NOT_BLANK, array, boolean, date_time, keyword, named, nullable, object_id, text};
+use crate::openapi::{NOT_BLANK, array, boolean, date_time, described, keyword, named, nullable, object_id, text};
 use crate::text_field::TextField;
 
 /// A member of an object with its schema, and whether it is required.
@@ -20,15 +20,7 @@ type Member = (&'static str, RefOr<Schema>, bool);
 
 /// The fields that a body can set, as an answer shows them, and whether every contact has them.
 pub(crate) fn fields() -> Vec<Member> {
-    let user = |description: &str| -> RefOr<Schema> {
-        match named("User") {
-            RefOr::Ref(mut reference) => {
-                reference.description = description.to_owned();
-                reference.into()
-            }
-            other => other,
-        }
-    };
+    let user = |description| described("User", description);
     let url = || text().max_length(Some(MAXIMUM_URL));
     let name = text()
         .description(Some("The contact's name, kept as sent. It must not be blank."))
@@ -193,7 +185,11 @@ fn input(purpose: Purpose, of_field: impl Fn(&str, RefOr<Schema>) -> RefOr<Schem
     let ignored = |kind: ObjectBuilder| nullable(kind.description(Some("Ignored: the server sets it.")).into());
     let mut body = ObjectBuilder::new().schema_type(Type::Object).property("_id", ignored(text()));
     for (name, schema, _) in fields() {
-        let schema = if matches!(name, "creator" | "editor") { named("UserInput") } else { schema };
+        let schema = match name {
+            "creator" => described("UserInput", "The user who created the contact. By default the key's user, on create."),
+            "editor" => described("UserInput", "The user who last edited the contact. By default the key's user, on update."),
+            _ => schema,
+        };
         body = body.property(name, of_field(name, schema));
     }
     body.property("createdAt", ignored(text()))
