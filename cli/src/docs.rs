@@ -2,6 +2,7 @@
 //!
 //! Nothing comes from another host. The page acts with the development key where the gateway lends it, and with no other.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -10,7 +11,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 use utoipa_swagger_ui::Config;
 
-use crate::answer::message;
+use crate::{guard, page};
 
 /// The path of the page.
 const PAGE: &str = "/docs";
@@ -21,46 +22,49 @@ const DOCUMENT: &str = "/openapi.json";
 /// Starts Swagger UI, instead of the script that comes with it.
 const INITIALIZER: &str = include_str!("docs/swagger-initializer.js");
 
-/// What a browser may do on the page. Swagger UI sets styles of elements, and has its icons in `data:` URLs.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+/// What a browser may do on the page. Swagger UI has its icons in `data:` URLs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The reference of one server.
 pub struct Docs {
+    server: SocketAddr,
     document: String,
     files: Arc<Config<'static>>,
 }
 
 impl Docs {
-    /// The reference of the API that this program serves.
+    /// The reference of the API at `server`.
     ///
     /// # Errors
     /// When the document cannot be written as JSON.
-    pub fn new() -> serde_json::Result<Docs> {
-        Ok(Docs { document: crate::openapi::document()?, files: Arc::new(Config::from(DOCUMENT)) })
+    pub fn new(server: SocketAddr) -> serde_json::Result<Docs> {
+        Ok(Docs { server, document: crate::openapi::document()?, files: Arc::new(Config::from(DOCUMENT)) })
     }
 
     /// The answer to a request for the reference; `None` for any other path. `key` is what the gateway would lend to the request.
     pub fn answer(&self, parts: &Parts, key: Option<&HeaderValue>) -> Option<Response<Body>> {
         let path = parts.uri.path();
-        let file = match path.strip_prefix(PAGE) {
-            _ if path == DOCUMENT => None,
-            Some("") => return Some(to_the_page()),
-            Some(file) => Some(file.strip_prefix('/')?),
-            None => return None,
+        let response = if path == DOCUMENT {
+            found("application/json", self.document.clone())
+        } else {
+            let file = path.strip_prefix(PAGE).filter(|file| file.is_empty() || file.starts_with('/'))?;
+            // A page of another's name could read along what is typed.
+            if guard::check_page(parts, self.server).is_err() {
+                return Some(page::refusal());
+            }
+            match file.strip_prefix('/') {
+                None => to_the_page(),
+                Some("swagger-initializer.js") => found("text/javascript", INITIALIZER),
+                Some("key.json") => found("application/json", json!({"key": key.and_then(|key| key.to_str().ok())}).to_string()),
+                Some(file) => match utoipa_swagger_ui::serve(file, Arc::clone(&self.files)) {
+                    Ok(Some(file)) => found(&file.content_type, file.bytes.into_owned()),
+                    Ok(None) | Err(_) => return None,
+                },
+            }
         };
-        if !matches!(parts.method, Method::GET | Method::HEAD) {
-            return Some(message(StatusCode::NOT_FOUND, "Not Found"));
-        }
-        Some(match file {
-            None => found("application/json", self.document.clone()),
-            Some("swagger-initializer.js") => found("text/javascript", INITIALIZER),
-            Some("key.json") => found("application/json", json!({"key": key.and_then(|key| key.to_str().ok())}).to_string()),
-            Some(file) => match utoipa_swagger_ui::serve(file, Arc::clone(&self.files)) {
-                Ok(Some(file)) => found(&file.content_type, file.bytes.into_owned()),
-                Ok(None) | Err(_) => message(StatusCode::NOT_FOUND, "Not Found"),
-            },
-        })
+        // For any other method there is no route.
+        matches!(parts.method, Method::GET | Method::HEAD).then_some(response)
     }
 }
 

@@ -141,7 +141,7 @@ impl Gateway {
         let routes = template.routes.into_iter().map(known).collect::<Result<_, _>>()?;
         // A key that no header can carry, for example from an edited file, no client could send either.
         let development_key = development_key.and_then(|key| HeaderValue::from_str(key.secret()).ok());
-        Ok(Gateway { app, routes, address, development_key, docs: Docs::new()?, requests: AtomicU64::new(0) })
+        Ok(Gateway { app, routes, address, development_key, docs: Docs::new(address)?, requests: AtomicU64::new(0) })
     }
 
     /// Serves until `shutdown`, and then until no request is under way.

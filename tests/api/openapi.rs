@@ -99,10 +99,11 @@ async fn the_reference_has_the_development_key_where_it_is_lent_and_nowhere_else
 
     assert_eq!(key(&[], &app).await, lent);
     assert_eq!(key(&[("sec-fetch-site", "same-origin")], &app).await, lent);
-    for foreign in
-        [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("host", "evil.example"), ("api-key", "x")]
-    {
+    for foreign in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("api-key", "x")] {
         assert_eq!(key(&[foreign], &app).await, Value::Null, "{foreign:?}");
+    }
+    for path in ["/docs", "/docs/", "/docs/key.json"] {
+        app.anonymous(Method::GET, path).header("host", "evil.example").send().await.expect(403);
     }
     assert_eq!(key(&[], &app.sibling_that_requires_a_key().await).await, Value::Null);
 }
