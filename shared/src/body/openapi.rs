@@ -68,7 +68,8 @@ impl PartialSchema for Contact {
         let mut contact = ObjectBuilder::new()
             .schema_type(Type::Object)
             .description(Some(
-                "A contact person, as answers show it. A field that was never set is absent, not `null`. Further members can be added; \
+                "A contact person, as answers show it. A field that was never set is absent, not `null`. With all its fields it fits into 400 KB, \
+                 DynamoDB's limit for an item: a write that would exceed it is a 400. Further members can be added; \
                  ignore those that you do not know.",
             ))
             .property("_id", object_id().description(Some("The contact's id, a MongoDB ObjectId: its first 4 bytes are the creation second.")))
