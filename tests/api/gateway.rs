@@ -10,7 +10,6 @@ async fn routes_that_there_are_not_are_not_found_as_api_gateway_says_it() {
     let of_contact = format!("/client-contact/{id}");
 
     for (method, path) in [
-        (Method::GET, "/"),
         (Method::GET, "/v1"),
         (Method::GET, "/v1/"),
         (Method::GET, "/client-contacts"),
