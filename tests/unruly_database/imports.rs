@@ -1,5 +1,6 @@
 //! Imports, which lists see as any other change, however many contacts they write or delete.
 
+use std::slice::from_ref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
@@ -284,15 +285,15 @@ async fn a_row_that_arrives_late_overwrites_nothing() {
     let row = row(json!({"name": "row"}));
     trouble.fates("PutItem", [Fate::Held]);
 
-    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "Added");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), ImportRules::default()).await.unwrap(), "Added");
     database.rename(row.id(), "edited").await;
     let effects = trouble.held_requests_arrive_at(database.running.dynamodb_endpoint.as_deref().unwrap()).await;
 
     assert_eq!(effects, [false]);
     assert_eq!(instance.all().await, BTreeMap::from([(row.id(), (1, "edited".to_owned()))]));
     let replace = ImportRules { replace: true, ..ImportRules::default() };
-    assert_eq!(import_rows(&instance.app, &[row.clone()], replace).await.unwrap(), "Replaced");
-    assert_eq!(import_rows(&instance.app, &[row.clone()], replace).await.unwrap(), "Unchanged");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), replace).await.unwrap(), "Replaced");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), replace).await.unwrap(), "Unchanged");
     assert_eq!(instance.all().await, BTreeMap::from([(row.id(), (2, "row".to_owned()))]));
 }
 
@@ -302,7 +303,7 @@ async fn what_changes_between_reading_and_writing_is_looked_at_again() {
     let trouble = Arc::<Trouble>::default();
     let instance = database.instance(&trouble, patient()).await;
     let (new, there) = (row(json!({"name": "new"})), row(json!({"name": "there"})));
-    import_rows(&database.running.app, &[there.clone()], ImportRules::default()).await.unwrap();
+    import_rows(&database.running.app, from_ref(&there), ImportRules::default()).await.unwrap();
     database.rename(there.id(), "edited").await;
     // Somebody else imports the one and deletes the other after both were read.
     let (app, rows) = (database.running.app.clone(), [new.clone(), there.clone()]);
@@ -321,12 +322,12 @@ async fn what_changes_between_reading_and_writing_is_looked_at_again() {
     });
 
     let replace = ImportRules { replace: true, ..ImportRules::default() };
-    let said = import_rows(&instance.app, &[there.clone()], replace).await.unwrap();
+    let said = import_rows(&instance.app, from_ref(&there), replace).await.unwrap();
     assert_eq!(said, "Deleted", "the contact that was to be replaced is gone, and stays so");
-    assert_eq!(import_rows(&instance.app, &[new.clone()], ImportRules::default()).await.unwrap(), "There");
+    assert_eq!(import_rows(&instance.app, from_ref(&new), ImportRules::default()).await.unwrap(), "There");
     assert_eq!(instance.all().await, BTreeMap::from([(new.id(), (1, "edited".to_owned()))]));
     let restore = ImportRules { restore: true, ..ImportRules::default() };
-    assert_eq!(import_rows(&instance.app, &[there.clone()], restore).await.unwrap(), "Restored");
+    assert_eq!(import_rows(&instance.app, from_ref(&there), restore).await.unwrap(), "Restored");
     let restored = (there.id(), (3, "there".to_owned()));
     assert_eq!(instance.all().await, BTreeMap::from([(new.id(), (1, "edited".to_owned())), restored]));
 }
@@ -356,13 +357,13 @@ async fn a_row_and_an_upsert_with_one_external_id_make_one_contact() {
         .boxed()
     });
 
-    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "There");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), ImportRules::default()).await.unwrap(), "There");
     let there = instance.all().await;
     assert_eq!(there.values().map(|(version, name)| (*version, &**name)).collect::<Vec<_>>(), [(0, "upserted")]);
 
     // The other way round: the claim of an import is found by an upsert that the index does not help.
     let other = self::row(json!({"name": "other", "integration_meta": {"external_id": "C-2"}}));
-    assert_eq!(import_rows(&instance.app, &[other.clone()], ImportRules::default()).await.unwrap(), "Added");
+    assert_eq!(import_rows(&instance.app, from_ref(&other), ImportRules::default()).await.unwrap(), "Added");
     let mut body = UpsertBody::read(br#"{"name": "upserted"}"#, &Handling::default()).unwrap();
     let id = ExternalId::parse("C-2").unwrap();
     instance.app.store.upsert(&Meter::default(), &caller(), &id, &mut body, None, None).await.unwrap();
@@ -371,9 +372,9 @@ async fn a_row_and_an_upsert_with_one_external_id_make_one_contact() {
     // A contact that an upsert made and that was deleted is known by its claim.
     let upserted = *there.keys().next().unwrap();
     database.delete(upserted).await;
-    assert_eq!(import_rows(&instance.app, &[row.clone()], ImportRules::default()).await.unwrap(), "Deleted");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), ImportRules::default()).await.unwrap(), "Deleted");
     let restore = ImportRules { restore: true, ..ImportRules::default() };
-    assert_eq!(import_rows(&instance.app, &[row.clone()], restore).await.unwrap(), "Restored");
+    assert_eq!(import_rows(&instance.app, from_ref(&row), restore).await.unwrap(), "Restored");
     assert_eq!(instance.all().await.get(&upserted), Some(&(2, "row".to_owned())));
 }
 
