@@ -35,7 +35,7 @@ const LIMITS: Limits = Limits::with_body_bytes(10 * 1024 * 1024);
 const VERSION_PREFIX: &str = "/v1";
 
 /// The headers of an answer that say what it cost, and what a line calls that.
-const COSTS: [(&str, &str); 2] = [("x-dynamodb-requests", "requests"), ("x-dynamodb-capacity", "units")];
+const COSTS: [(&str, &str); 2] = [("x-dynamodb-requests", "requests to DynamoDB"), ("x-dynamodb-capacity", "units")];
 
 /// The API's functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,13 +177,13 @@ impl Gateway {
         let foreign = self.lend_key(&mut parts).err();
         let response = self.answer(&parts, &body, client).await;
 
-        let cost = |(header, what)| Some(format!(", {} {what}", response.headers().get(header)?.to_str().ok()?));
+        let cost = |(header, what)| Some(format!(", {what}: {}", response.headers().get(header)?.to_str().ok()?));
         let costs: String = COSTS.into_iter().filter_map(cost).collect();
         let took = begun.elapsed().as_secs_f64() * 1000.0;
         let status = response.status().as_u16();
         let refused = foreign.map(|foreign| format!(", without the development key: {foreign}")).unwrap_or_default();
         // The path holds ids at most. The query can hold names and addresses, so it is left out.
-        tracing::info!("{status} {call} {took:.1} ms{costs}{refused}");
+        tracing::info!("{call} {status} in {took:.1} ms{costs}{refused}");
         response
     }
 

@@ -163,6 +163,8 @@ pub struct Running {
     pub contacts_table: String,
     /// The name of its table of API keys.
     pub api_keys_table: String,
+    /// Where its contacts are kept, in words.
+    data: String,
     /// A key that works here, unless the DynamoDB is an account's.
     pub development_key: Option<ApiKey>,
     key_file: Option<PathBuf>,
@@ -191,6 +193,11 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
     let api_keys_table = named(&options.api_keys_table, API_KEYS_TABLE);
 
     let is_account = options.dynamodb_endpoint.as_deref().is_some_and(is_account);
+    let data = match &options.dynamodb_endpoint {
+        Some(endpoint) => format!("in the DynamoDB at {endpoint}"),
+        None if options.memory => "in memory, until the program ends".to_owned(),
+        None => format!("in the folder {}", options.data.display()),
+    };
     let (engine, client, dynamodb_endpoint, database) = match options.dynamodb_endpoint {
         Some(endpoint) => (None, client(&endpoint).await, Some(endpoint.clone()), format!("The DynamoDB at {endpoint}")),
         None => {
@@ -260,6 +267,7 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
         app,
         contacts_table,
         api_keys_table,
+        data,
         development_key,
         key_file,
         lease,
@@ -272,26 +280,33 @@ pub async fn start(options: Options) -> Result<Running, ServeError> {
 }
 
 impl Running {
-    /// One line that says where the API is, and who acts there, with a command to try.
+    /// What is where: a line that says that the API is ready, and one for each thing that people look for next. The last has a command to try.
     pub fn greeting(&self) -> String {
-        let Running { url, .. } = self;
-        let (who, header) = match (&self.development_key, &self.key_file) {
-            (None, _) => ("needs an API key".to_owned(), "-H 'api-key: <KEY>' ".to_owned()),
+        let Running { url, data, .. } = self;
+        let (key, header) = match (&self.development_key, &self.key_file) {
+            (None, _) => ("every request needs one".to_owned(), "-H 'api-key: <KEY>' ".to_owned()),
             (Some(_), Some(file)) if self.require_key => {
                 let file = file.display();
-                (format!("needs an API key, such as the one in {file}"), format!("-H \"api-key: $(cat '{file}')\" "))
+                (format!("every request needs one, such as that in {file}"), format!("-H \"api-key: $(cat '{file}')\" "))
             }
-            (Some(key), None) if self.require_key => ("needs an API key".to_owned(), format!("-H 'api-key: {}' ", key.secret())),
-            (Some(_), Some(file)) => (format!("acts with the key in {} when a request has none", file.display()), String::new()),
-            (Some(_), None) => ("acts with a key of this run when a request has none".to_owned(), String::new()),
+            (Some(key), None) if self.require_key => {
+                ("every request needs one".to_owned(), format!("-H 'api-key: {}' ", key.secret()))
+            }
+            (Some(_), Some(file)) => (format!("requests without one act with that in {}", file.display()), String::new()),
+            (Some(_), None) => ("requests without one act with a key of this run".to_owned(), String::new()),
         };
         let dynamodb = match (&self.engine, &self.dynamodb_endpoint) {
-            (Some(_), Some(endpoint)) => format!(" Its DynamoDB is at {endpoint}."),
+            (Some(_), Some(endpoint)) => format!("  DynamoDB   {endpoint}\n"),
             _ => String::new(),
         };
         format!(
-            "The client-contact API is ready at {url} and {who}. Open {url} in a browser, or try: \
-             curl {header}'{url}/client-contact?per_page=5'{dynamodb}"
+            "The client-contact API is ready at {url}\n\
+             \x20 contacts   {url}/ is a page to see and change them\n\
+             \x20 reference  {url}/docs has every call, to try\n\
+             \x20 data       {data}\n\
+             \x20 API key    {key}; `contacts keys create --help` says how to make more\n\
+             {dynamodb}\
+             \x20 try        curl {header}'{url}/client-contact?per_page=5'"
         )
     }
 
@@ -447,30 +462,41 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let options = || Options { port: 0, ..Options::default() };
-        for (options, expected) in [
+        let with_folder = || Options { data: data.clone(), ..options() };
+        for (options, place, key, header) in [
             (
                 Options { memory: true, ..options() },
-                "acts with a key of this run when a request has none. Open URL in a browser, or try: curl 'URL/",
+                "in memory, until the program ends",
+                "requests without one act with a key of this run",
+                "",
             ),
             (
                 Options { memory: true, require_key: true, ..options() },
-                "needs an API key. Open URL in a browser, or try: curl -H 'api-key: KEY' 'URL/",
+                "in memory, until the program ends",
+                "every request needs one",
+                "-H 'api-key: KEY' ",
             ),
+            (with_folder(), "in the folder DATA", "requests without one act with that in FILE", ""),
             (
-                Options { data: data.clone(), ..options() },
-                "acts with the key in FILE when a request has none. Open URL in a browser, or try: curl 'URL/",
-            ),
-            (
-                Options { data: data.clone(), require_key: true, ..options() },
-                "needs an API key, such as the one in FILE. Open URL in a browser, or try: curl -H \"api-key: $(cat 'FILE')\" 'URL/",
+                Options { require_key: true, ..with_folder() },
+                "in the folder DATA",
+                "every request needs one, such as that in FILE",
+                "-H \"api-key: $(cat 'FILE')\" ",
             ),
         ] {
             let running = start(options).await.unwrap();
-            let key = running.development_key.clone().unwrap();
-            let expected = expected.replace("URL", &running.url).replace("KEY", key.secret());
+            let secret = running.development_key.clone().unwrap();
+            let lines = [
+                "The client-contact API is ready at URL".to_owned(),
+                "  contacts   URL/ is a page to see and change them".to_owned(),
+                "  reference  URL/docs has every call, to try".to_owned(),
+                format!("  data       {place}"),
+                format!("  API key    {key}; `contacts keys create --help` says how to make more"),
+                format!("  try        curl {header}'URL/client-contact?per_page=5'"),
+            ];
+            let expected = lines.join("\n").replace("URL", &running.url).replace("KEY", secret.secret());
             let expected = expected.replace("FILE", &development_key::file(&data).display().to_string());
-            let expected = format!("The client-contact API is ready at {} and {expected}client-contact?per_page=5'", running.url);
-            assert_eq!(running.greeting(), expected);
+            assert_eq!(running.greeting(), expected.replace("DATA", &data.display().to_string()));
             running.stop().await;
         }
     }

@@ -40,7 +40,7 @@ pub struct Finished {
 /// A program that serves.
 #[derive(Debug)]
 pub struct Serving {
-    /// The line that says so.
+    /// What it says when it is ready.
     pub ready: String,
     /// Where its API is.
     pub url: String,
@@ -134,9 +134,10 @@ impl Program {
     pub async fn start_serving(self) -> Serving {
         let (child, mut output, errors) = self.start();
         let mut ready = String::new();
-        output.read_line(&mut ready).await.expect("the program's output can be read");
+        // A command to try comes last.
+        while !ready.contains("curl ") && output.read_line(&mut ready).await.expect("the program's output can be read") > 0 {}
         let url = ready.split_whitespace().find(|word| word.starts_with("http://")).map(str::to_owned);
-        let Some(url) = url else { panic!("{ready:?} is no ready line: {:?}", finish(child, output, &errors).await) };
+        let Some(url) = url else { panic!("{ready:?} does not say where it serves: {:?}", finish(child, output, &errors).await) };
         Serving { ready, url, child, output, errors }
     }
 

@@ -138,8 +138,10 @@ fn table(lines: u64) -> (String, Vec<(u64, &'static str)>) {
     (table, wrong)
 }
 
-/// Imports a table of so many lines twice, and looks at all that is said and done.
-async fn every_wrong_line_is_named_and_the_rest_is_in(lines: u64) {
+/// `cargo bench -p benches --bench import` does the same to 100,000 lines.
+#[tokio::test]
+async fn every_wrong_line_of_ten_thousand_is_named_and_the_rest_is_in() {
+    let lines = 10_000;
     let place = Place::new();
     let (table, wrong) = table(lines);
     let file = place.file("people.csv", table);
@@ -166,17 +168,6 @@ async fn every_wrong_line_is_named_and_the_rest_is_in(lines: u64) {
     assert_eq!(said(&again), format!("Rows: {lines}. Added: 0. Already there: {right}. Refused: {refused}."), "{}", again.output);
     assert_eq!((again.code, again.errors), (Some(4), named));
     assert!(place.export().await == before, "the second import changed something");
-}
-
-#[tokio::test]
-async fn every_wrong_line_of_ten_thousand_is_named_and_the_rest_is_in() {
-    every_wrong_line_is_named_and_the_rest_is_in(10_000).await;
-}
-
-#[tokio::test]
-#[ignore = "it takes minutes in a debug build; .ci/run runs it"]
-async fn every_wrong_line_of_a_hundred_thousand_is_named_and_the_rest_is_in() {
-    every_wrong_line_is_named_and_the_rest_is_in(100_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use testkit::Program;
 mod account;
 mod crash;
 mod data_folder;
+mod docs;
 mod export;
 mod help;
 mod import;
