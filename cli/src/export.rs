@@ -47,7 +47,8 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Write a ' before cells of a CSV file that a spreadsheet would take for formulas; such a file does not import as the same contacts
+    /// Write a ' before cells of a CSV file that a spreadsheet would take for formulas; such a file does not import as the same
+    /// contacts
     #[arg(long)]
     pub for_spreadsheets: bool,
 
@@ -249,7 +250,8 @@ fn header() -> String {
     )
 }
 
-/// The record of a contact: objects as JSON, arrays with semicolons where that says the same. A field that it does not have is an empty cell.
+/// The record of a contact: objects as JSON, arrays with semicolons where that says the same. A field that it does not have is an
+/// empty cell.
 fn record(contact: &Contact, for_spreadsheets: bool) -> String {
     let array = |texts: &[String]| {
         let joined = texts.join(";");

@@ -91,7 +91,7 @@ pub async fn store(client: &Client, contacts_table: &str, api_keys_table: &str) 
     let caller = Caller { tenant: record.tenant, namespaces: record.namespaces, user: record.user };
     let (store, meter) = (Store::new(client.clone(), contacts_table), Meter::default());
     for id in [CONTACT, CONTACT_TO_DELETE] {
-        let id: ObjectId = id.parse().map_err(|_| Error::Internal("a sample's id is no ObjectId".into()))?;
+        let id: ObjectId = id.parse().map_err(|_| Error::Internal("a sample's id is not an ObjectId".into()))?;
         if store.get(&meter, &caller.tenant, id).await?.is_none() {
             let body = ContactBody::for_create(br#"{"name": "John Smith", "title": "Sales Manager"}"#, &Handling::strict())?;
             let contact = body.into_contact(&caller, id, now)?;

@@ -22,7 +22,7 @@ pub struct ListQuery {
 /// The filters of a list request. One that is absent lets every contact through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
-    /// Contacts with one of these ids, sorted and distinct. What a caller wrote that is no ObjectId is not here: it matches nothing,
+    /// Contacts with one of these ids, sorted and distinct. What a caller wrote that is not an ObjectId is not here: it matches nothing,
     /// so an empty list matches nothing.
     pub ids: Option<Vec<ObjectId>>,
     /// Contacts whose name is exactly one of these, sorted and distinct.

@@ -231,7 +231,7 @@ fn places(stream: &Stream<'_>, slots: &[u32], shared: usize, splitters: &[u64]) 
     (numbers, lens)
 }
 
-/// The least bytes that start with `common` and have this word after it. A stream that ends inside of the word counts as if zeros
+/// The least bytes that start with `common` and have this word after it. A stream that ends inside the word counts as if zeros
 /// followed, so the word's own last zeros are left out.
 fn bound_at(common: &[u8], word: u64) -> Box<[u8]> {
     let word = word.to_be_bytes();

@@ -41,7 +41,7 @@ pub enum Error {
     /// No such contact, or none that the caller may see, or an id that is not an ObjectId.
     #[error("Client contact not found")]
     ContactNotFound,
-    /// No cursor of the change feed reads so, or it is another tenant's or that of a key with other namespaces.
+    /// No cursor of the change feed reads like this, or it is another tenant's or that of a key with other namespaces.
     #[error("cursor must be one that this API gave to an API key of the same tenant and namespaces")]
     CursorInvalid,
     /// A cursor, or the moment to begin after, is older than the deletions that the change feed still has.
@@ -147,7 +147,7 @@ impl Violations {
         }
     }
 
-    /// Adds what is wrong inside of the field `name`.
+    /// Adds what is wrong inside the field `name`.
     pub fn add_within(&mut self, name: &str, inner: Self) {
         for violation in inner.0 {
             self.add(format!("{name}.{}", violation.name), violation.reason);

@@ -112,7 +112,7 @@ where
     finish(lambda_runtime::run(service).await)
 }
 
-/// An event of a function that is no call of the API.
+/// An event of a function that is not a call of the API.
 #[derive(Clone, Debug)]
 pub struct Job {
     /// The event.

@@ -12,7 +12,7 @@ use crate::store::Precondition;
 /// The most entity tags in `If-Match`: DynamoDB compares with at most 100 values at a time.
 const MAXIMUM_TAGS: usize = 100;
 
-/// What `If-Match` asks of the contact. A tag that is weak, or no version of a contact, matches none.
+/// What `If-Match` asks of the contact. A tag that is weak, or not a version, matches none.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn if_match_if_sent(headers: &HeaderMap) -> Result<Option<Precondition>, Err
     Ok(headers.contains_key(IF_MATCH).then_some(precondition))
 }
 
-/// Whether `If-None-Match` names `version`. A header that is no list of entity tags names nothing.
+/// Whether `If-None-Match` names `version`. A header that is not a list of entity tags names nothing.
 pub fn if_none_match(headers: &HeaderMap, version: u64) -> bool {
     let Some(value) = joined(headers, IF_NONE_MATCH) else { return false };
     let tags = entity_tags(&value).unwrap_or_default();

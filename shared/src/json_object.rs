@@ -273,7 +273,7 @@ pub fn has_lone_surrogate(json: &str) -> bool {
     awaits_low
 }
 
-/// The JSON text `json` without the white space outside of its strings.
+/// The JSON text `json` without the white space outside its strings.
 fn without_white_space(json: &str) -> String {
     let white = |character| matches!(character, ' ' | '\t' | '\n' | '\r');
     characters(json).filter(|&(character, in_string)| in_string || !white(character)).map(|(character, _)| character).collect()
@@ -293,7 +293,7 @@ fn levels(json: &str) -> usize {
     depths.max().unwrap_or_default()
 }
 
-/// The characters of the JSON text `json`, each with whether it is inside of a string.
+/// The characters of the JSON text `json`, each with whether it is inside a string.
 fn characters(json: &str) -> impl Iterator<Item = (char, bool)> {
     let (mut in_string, mut escaped) = (false, false);
     json.chars().map(move |character| {

@@ -90,7 +90,7 @@ impl<'a> Parameters<'a> {
         let mut values = (!given.is_empty()).then(Vec::new)?;
         for Given { keys, value, whole } in given {
             match keys.as_deref() {
-                // A text that is no JSON is a value that happens to start with a bracket.
+                // A text that is not JSON is a value that happens to start with a bracket.
                 Some([]) if value.starts_with('[') => match serde_json::from_str::<Vec<Box<RawValue>>>(&value) {
                     Ok(array) => {
                         let strings = array.iter().map(|value| serde_json::from_str::<String>(value.get()).ok());

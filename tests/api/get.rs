@@ -51,7 +51,7 @@ async fn an_id_of_no_contact_is_not_found() {
         other.as_str(),
         "000000000000000000000000",
         "ffffffffffffffffffffffff",
-        // What follows is no ObjectId at all.
+        // What follows is not an ObjectId at all.
         if upper == id { "ABCDEFABCDEFABCDEFABCDEF" } else { &upper },
         &id[1..],
         &longer,

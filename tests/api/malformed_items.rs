@@ -69,7 +69,7 @@ fn mistakes() -> Vec<(&'static str, Option<AttributeValue>)> {
     .collect()
 }
 
-/// Mistakes inside of a value, which the condition of a write cannot see.
+/// Mistakes inside a value, which the condition of a write cannot see.
 fn inner_mistakes() -> Vec<(&'static str, AttributeValue)> {
     vec![
         ("media", AttributeValue::L(vec![number(7)])),

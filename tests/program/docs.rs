@@ -102,7 +102,8 @@ fn write_program(folder: &Path, name: &str, script: &str) {
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// The programs that pages call: `contacts` is the one under test, in a clone also `cargo run --`, and `curl` remembers the headers of answers.
+/// The programs that pages call: `contacts` is the one under test, in a clone also `cargo run --`, and `curl` remembers the
+/// headers of answers.
 fn programs(folder: &Path, curl: &str) -> PathBuf {
     let programs = folder.join("programs");
     fs::create_dir(&programs).unwrap();

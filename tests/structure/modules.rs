@@ -51,7 +51,7 @@ fn used_by(code: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
     for path in code.split("crate::").skip(1) {
         match path.strip_prefix('{') {
-            // The names of a group; what stands in the groups inside of it belongs to the name before them.
+            // The names of a group; what stands in the groups inside it belongs to the name before them.
             Some(group) => {
                 let (mut depth, mut start) = (0, 0);
                 for (place, character) in group.char_indices() {

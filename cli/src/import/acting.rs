@@ -51,7 +51,8 @@ impl From<Error> for ActingError {
     }
 }
 
-/// The caller that an import in `tenant` acts as: the key with the id `key`, or the only valid one. The tenant of development keys needs none.
+/// The caller that an import in `tenant` acts as: the key with the id `key`, or the only valid one. The tenant of development
+/// keys needs none.
 ///
 /// # Errors
 /// When there is no such key, or nobody can tell which.

@@ -1,7 +1,8 @@
 //! CSV: records with the line on which each begins, and cells that know whether they were quoted.
 //!
-//! The rules of quoting are those of `csv-core`. What it does not tell is found here: the lines, also behind line breaks in cells; an empty cell from a
-//! quoted empty one; and a quote that is never closed, which would take the rest of the file into one cell.
+//! The rules of quoting are those of `csv-core`. What it does not tell is found here: the lines, also behind line breaks in
+//! cells; an empty cell from a quoted empty one; and a quote that is never closed, which would take the rest of the file into one
+//! cell.
 
 use std::io::{self, BufRead};
 
@@ -109,7 +110,8 @@ impl Records {
     }
 }
 
-/// What separates the cells of a file with this header: a comma, or a semicolon, as spreadsheets write it where the comma is the decimal mark.
+/// What separates the cells of a file with this header: a comma, or a semicolon, as spreadsheets write it where the comma is the
+/// decimal mark.
 pub fn delimiter(header: &[u8]) -> u8 {
     let mut in_quotes = false;
     let (mut commas, mut semicolons) = (0, 0);

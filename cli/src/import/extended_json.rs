@@ -1,6 +1,7 @@
-//! MongoDB's extended JSON, as `mongoexport` writes it: `{"$oid": …}`, `{"$date": …}` and typed numbers become what the API has in their place.
+//! MongoDB's extended JSON, as `mongoexport` writes it: `{"$oid": …}`, `{"$date": …}` and typed numbers become what the API has
+//! in their place.
 //!
-//! Everything else stays as it is written, number by number. Source:
+//! Everything else stays as it is written, with the spelling of every number kept. Source:
 //! <https://github.com/mongodb/specifications/blob/master/source/extended-json/extended-json.md>.
 
 use std::collections::BTreeMap;
@@ -38,7 +39,8 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// Whether a document is one of MongoDB: a member has a typed value. Inside `integration_meta` such an object can be meant as it is.
+/// Whether a document is one of MongoDB: a member has a typed value. Inside `integration_meta` such an object can be meant as it
+/// is.
 pub fn is_used_in(document: &BTreeMap<String, Box<RawValue>>) -> bool {
     let is_typed = |value: &RawValue| {
         value.get().starts_with('{')
@@ -79,13 +81,13 @@ fn text(value: &RawValue) -> Result<String, String> {
     }
 }
 
-/// What stands for the only member of a typed value; nothing when that is no type, or one that the API has nothing for.
+/// What stands for the only member of a typed value; nothing if that is not a type, or one that the API has nothing for.
 fn plain(name: &str, value: &RawValue) -> Option<Result<String, String>> {
     let string = || serde_json::from_str::<String>(value.get()).ok();
     Some(match name {
         "\"$oid\"" => Ok(serde_json::Value::from(string()?).to_string()),
         "\"$numberInt\"" | "\"$numberLong\"" => {
-            string().filter(|digits| digits.parse::<i64>().is_ok()).ok_or_else(|| format!("has a {name} that is no integer"))
+            string().filter(|digits| digits.parse::<i64>().is_ok()).ok_or_else(|| format!("has a {name} that is not an integer"))
         }
         "\"$numberDouble\"" | "\"$numberDecimal\"" => {
             let number = string().filter(|number| serde_json::from_str::<serde_json::Number>(number).is_ok());
@@ -97,7 +99,7 @@ fn plain(name: &str, value: &RawValue) -> Option<Result<String, String>> {
                 string().and_then(|text| Timestamp::from_rfc3339(&text)).or_else(millis).filter(|moment| moment.has_text());
             moment
                 .map(|moment| format!("\"{moment}\""))
-                .ok_or_else(|| "has a \"$date\" that is no time of the years 0 to 9999".to_owned())
+                .ok_or_else(|| "has a \"$date\" that is not a time in the years 0 to 9999".to_owned())
         }
         "\"$undefined\"" => Ok("null".to_owned()),
         _ => return None,

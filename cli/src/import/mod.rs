@@ -1,7 +1,8 @@
 //! `contacts import`: contacts from a file, as JSON Lines or CSV.
 //!
-//! Each row is one ordinary write by the rules of the API. `shared` decides what becomes of a row and guarantees that nothing is overwritten
-//! that was not read; this reads files, says what happened, and keeps several requests under way. See `docs/importing.md`.
+//! Each row is one ordinary write by the rules of the API. `shared` decides what becomes of a row and guarantees that nothing is
+//! overwritten that was not read; this reads files, says what happened, and keeps several requests under way. See
+//! `docs/importing.md`.
 
 mod acting;
 mod csv;

@@ -295,8 +295,8 @@ impl Rows {
 }
 
 impl Seen {
-    /// Adds a row, unless it is one that came before. Two rows can only share an external id when each has an `_id` of its own, as in an export of
-    /// contacts that share it.
+    /// Adds a row, unless it is one that came before. Two rows can only share an external id when each has an `_id` of its own,
+    /// as in an export of contacts that share it.
     fn add(&mut self, line: u64, row: &ImportRow) -> Result<(), Refusal> {
         let external_id = row.external_id();
         let has_own_id = row.has_own_id();
@@ -583,7 +583,7 @@ mod tests {
                 "createdAt must be a time such as 2023-01-15T10:30:00.000Z, or milliseconds since 1970; __v must be an integer from \
                  0 to 2^53 - 1",
             ),
-            (13, "createdAt has a \"$date\" that is no time of the years 0 to 9999"),
+            (13, "createdAt has a \"$date\" that is not a time in the years 0 to 9999"),
             (14, "createdAt must not be in the future"),
         ];
         let read: Vec<_> = read.iter().map(|(line, text)| (*line, &**text)).collect();

@@ -43,7 +43,7 @@ const LONE_SURROGATE: &str = "must not hold half of a surrogate pair, such as \\
 pub(crate) struct Members {
     left: BTreeMap<String, Box<RawValue>>,
     violations: Violations,
-    /// Members inside of others that the contact does not keep.
+    /// Members inside others that the contact does not keep.
     not_kept: Vec<String>,
 }
 

@@ -28,8 +28,9 @@ pub struct ExportPage {
 }
 
 impl Store {
-    /// The first page of `tenant`'s contacts, or the one after `position`, strongly consistent. An id never changes, so whoever reads all pages meets every
-    /// contact that is there throughout exactly once, each as it was when its page was read. Deleted contacts and malformed items are left out.
+    /// The first page of `tenant`'s contacts, or the one after `position`, strongly consistent. An id never changes, so whoever
+    /// reads all pages meets every contact that is there throughout exactly once, each as it was when its page was read. Deleted
+    /// contacts and malformed items are left out.
     ///
     /// For operators: it knows no namespaces, and no function has the permission.
     ///

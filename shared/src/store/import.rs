@@ -1,7 +1,8 @@
 //! Import: contacts as another system has them, written over what is there as one more change of it.
 //!
-//! Ids that are new are written in batches, which know no conditions. What is there already is replaced as an update would change it: on the
-//! condition that it is what was read, with the next version, a later stamp and a register that goes on. So lists see an import as any other change.
+//! Ids that are new are written in batches, which know no conditions. What is there already is replaced as an update would change
+//! it: on the condition that it is what was read, with the next version, a later stamp and a register that goes on. So lists see
+//! an import as any other change.
 //!
 //! Rows of a file are more careful: [`rows`] decides what becomes of each, and writes nothing over what it has not read.
 
@@ -166,11 +167,12 @@ fn condition_names(put: &ItemPut) -> HashMap<String, String> {
 }
 
 impl Store {
-    /// Writes `contacts` over whatever is there under their ids, of two with the same id the last. Each is stamped immediately before the
-    /// request that writes it; one that was there before, deleted or not, gets its next version. A request for each 25 contacts that are new,
-    /// one for each other, and one for each [`BATCH_KEYS`] to see which is which.
+    /// Writes `contacts` over whatever is there under their ids, of two with the same id the last. Each is stamped immediately
+    /// before the request that writes it; one that was there before, deleted or not, gets its next version. A request for each 25
+    /// contacts that are new, one for each other, and one for each [`BATCH_KEYS`] to see which is which.
     ///
-    /// For operators: it checks no caller, and no function has the permission. Two imports of the same new contacts must not run at once.
+    /// For operators: it checks no caller, and no function has the permission. Two imports of the same new contacts must not run
+    /// at once.
     ///
     /// # Errors
     ///

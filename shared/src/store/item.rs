@@ -1,6 +1,6 @@
 //! Items of the contacts table: how a contact, a tombstone and an entry of the change log are written there.
 //!
-//! Restores and scripts write items too, and not always as this API would. One that is no contact is malformed: its own calls fail, and
+//! Restores and scripts write items too, and not always as this API would. One that is not a contact is malformed: its own calls fail, and
 //! lists leave it out. See `docs/adr/0012-malformed-items.md`.
 
 use std::collections::HashMap;
@@ -140,7 +140,7 @@ impl Kind {
     }
 }
 
-/// An item that is no contact. It reads as a sentence for the log, with the item's key and nothing of a person.
+/// An item that is not a contact. It reads as a sentence for the log, with the item's key and nothing of a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the item {key} is malformed: {reason}")]
 pub struct Malformed {

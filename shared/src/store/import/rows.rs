@@ -1,8 +1,9 @@
 //! Rows of a file that become contacts: how each is known, what becomes of it, and its one conditional write.
 //!
-//! A row is known by its `_id`, else by its external id, else by what is in it. The last two give an id that is the same in every run, so a run that was
-//! interrupted goes on, and one that is repeated finds everything there. What is there is left alone unless [`ImportRules`] say otherwise, and
-//! nothing is written but over what was read: an absent item, or the version that was seen. See `docs/adr/0035-imports.md`.
+//! A row is known by its `_id`, else by its external id, else by what is in it. The last two give an id that is the same in every
+//! run, so a run that was interrupted goes on, and one that is repeated finds everything there. What is there is left alone
+//! unless [`ImportRules`] say otherwise, and nothing is written but over what was read: an absent item, or the version that was
+//! seen. See `docs/adr/0035-imports.md`.
 
 use std::collections::HashMap;
 
@@ -226,7 +227,8 @@ fn external_id(body: &ContactBody) -> Option<ExternalId> {
     body.integration_meta.as_ref().value().and_then(|meta| meta.external_id()).and_then(|id| ExternalId::parse(&id))
 }
 
-/// An id that is the same in every run. It begins with zeros where another one has the second of its creation, which is not known here.
+/// An id that is the same in every run. It begins with zeros where another one has the second of its creation, which is not known
+/// here.
 fn derived_id(kind: &[u8], tenant: &str, what: &[u8]) -> ObjectId {
     let mut hash = Sha256::new();
     for part in [kind, tenant.as_bytes(), what] {
@@ -313,9 +315,9 @@ fn judge(
 }
 
 impl Store {
-    /// Imports rows, no two of them with one id or external id, for `caller`: each that is new is written by a put on the condition that nothing is
-    /// there, each other as `rules` say. `states` has a place for each row; those that are done are left out, so that the same call goes on after an
-    /// error. With strict rules nothing behind the first refused row is done.
+    /// Imports rows, no two of them with one id or external id, for `caller`: each that is new is written by a put on the
+    /// condition that nothing is there, each other as `rules` say. `states` has a place for each row; those that are done are
+    /// left out, so that the same call goes on after an error. With strict rules nothing behind the first refused row is done.
     ///
     /// For operators: no function has the permission.
     ///
@@ -405,7 +407,8 @@ impl Store {
         (place, self.carry_out(&mut import, self.deadline(), |put, time| self.put_over(meter, put, time)).await)
     }
 
-    /// What each row is about: a request for each [`BATCH_KEYS`] items, and one for each external id that no contact with the id made from it carries.
+    /// What each row is about: a request for each [`BATCH_KEYS`] items, and one for each external id that no contact with the id
+    /// made from it carries.
     async fn targets(&self, meter: &Meter, caller: &Caller, rows: &[&ImportRow]) -> Result<Vec<Result<Target, Error>>, Error> {
         let tenant = &caller.tenant;
         let mut keys = Vec::with_capacity(rows.len());
@@ -430,8 +433,8 @@ impl Store {
         stream::iter(targets.collect::<Vec<_>>()).buffered(QUERIES_AT_ONCE).try_collect().await
     }
 
-    /// The contact that carries an external id; else the one that an earlier import or upsert made for it, deleted or changed since; else a
-    /// new one.
+    /// The contact that carries an external id; else the one that an earlier import or upsert made for it, deleted or changed
+    /// since; else a new one.
     async fn target_by_external_id(
         &self,
         meter: &Meter,
