@@ -115,7 +115,7 @@ pub fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
     }
 }
 
-/// A moment in a parameter, in the forms that [`crate::parameters::moment`] reads.
+/// A moment in a parameter, in the forms that every call takes.
 pub fn moment(name: &str, description: &str) -> Parameter {
     let millis = ObjectBuilder::new().schema_type(Type::Integer).format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)));
     let rfc3339 = text().format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
