@@ -285,7 +285,7 @@ async function removeChanged(read) {
 function setBusy(busy) {
   isBusy = busy;
   save.setAttribute("aria-disabled", String(busy));
-  dialog.toggleAttribute("aria-busy", busy);
+  dialog.setAttribute("aria-busy", String(busy));
   dialog.classList.toggle("busy", busy);
 }
 

@@ -1,6 +1,6 @@
 // What the tests in a browser share: the browser, pages that are watched for errors and foreign requests, and the API beside them.
 //
-// `tests/run-in-the-browser` starts the server and says by variables where it is.
+// `tests/run-in-the-browser` starts the server and sets the variables that say where it is.
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
@@ -51,9 +51,9 @@ export const stopBrowser = () => browser?.close();
  * Opens the page for one test, in a browser profile of its own. At the end of the test the page must have been without errors, without a
  * violation of its policy, and without a request to another host.
  *
- * `refusals` are the statuses of answers that the test provokes and the browser reports, `0` for a request that it breaks off.
+ * The page is open when `ready`, a selector, is there; without it, when the list is. `refusals` are the statuses of answers that the test provokes and the browser reports, `0` for a request that it breaks off.
  */
-export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], ...options } = {}) {
+export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], ready, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
@@ -78,7 +78,8 @@ export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], .
     assert.deepEqual(faults, []);
   });
   await page.goto(at + path);
-  await settled(page);
+  if (ready) await page.locator(ready).first().waitFor();
+  else await settled(page);
   return page;
 }
 

@@ -112,6 +112,7 @@ test("filters narrow the list, show as chips, and can be taken away", async (t) 
   await page.getByLabel("Updated to").fill(today);
   await page.locator("#filter-disabled").selectOption("Disabled");
   await page.getByRole("searchbox").fill(name);
+  await eventually(async () => new URL(page.url()).searchParams.get("search"), name);
   await eventually(() => shownIds(page), [contact._id]);
   assert.equal(await page.locator("#filters-count").textContent(), " (5)");
   await page.reload();
