@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import {
-  add, api, errorOf, eventually, field, open, openContact, read, shownIds, startBrowser, stopBrowser, uniqueName,
+  add, api, errorOf, eventually, field, open, openContact, read, shownIds, startBrowser, stopBrowser, uniqueName, URL_OF_SERVER,
 } from "./kit.js";
 
 before(startBrowser);
@@ -265,9 +265,10 @@ async function loseNextAnswer(page, method) {
   await page.route(/\/client-contact/, async (route) => {
     if (isLost || route.request().method() !== method) return route.continue();
     isLost = true;
-    const { status } = await api(method, new URL(route.request().url()).pathname, JSON.parse(route.request().postData()), {
-      headers: Object.fromEntries(["idempotency-key", "if-match"].map((name) => [name, route.request().headers()[name]]).filter(([, value]) => value)),
-    });
+    const request = route.request();
+    const sent = ["idempotency-key", "if-match"].map((name) => [name, request.headers()[name]]).filter(([, value]) => value);
+    const { pathname } = new URL(request.url());
+    const { status } = await api(method, pathname, JSON.parse(request.postData()), { headers: Object.fromEntries(sent) });
     assert.ok(status < 300, `${status}`);
     return route.abort("connectionreset");
   });
@@ -336,7 +337,9 @@ test("an unknown outcome and a busy database are said in words", async (t) => {
 test("numbers keep their spelling when something beside them is edited", async (t) => {
   const name = uniqueName("Exact");
   const meta = '{"big":12345678901234567890,"price":1.10,"tiny":1E-7}';
-  const response = await fetch(`${process.env.CONTACTS_URL}/client-contact`, { method: "POST", body: `{"name":${JSON.stringify(name)},"integration_meta":${meta}}` });
+  const response = await fetch(`${URL_OF_SERVER}/client-contact`, {
+    method: "POST", body: `{"name":${JSON.stringify(name)},"integration_meta":${meta}}`,
+  });
   const { _id: id } = (await response.json()).data;
   const page = await open(t);
   await openContact(page, name);
@@ -351,7 +354,7 @@ test("numbers keep their spelling when something beside them is edited", async (
   await field(page, "integration_meta").fill(shown.replace("{", '{"new": true,'));
   await save(page);
   await eventually(() => toast(page).textContent(), `Saved ${name}`);
-  const text = await (await fetch(`${process.env.CONTACTS_URL}/client-contact/${id}`)).text();
+  const text = await (await fetch(`${URL_OF_SERVER}/client-contact/${id}`)).text();
   assert.ok(text.includes('"integration_meta":{"new":true,"big":12345678901234567890,"price":1.10,"tiny":1E-7}'), text);
 });
 

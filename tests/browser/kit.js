@@ -51,7 +51,8 @@ export const stopBrowser = () => browser?.close();
  * Opens the page for one test, in a browser profile of its own. At the end of the test the page must have been without errors, without a
  * violation of its policy, and without a request to another host.
  *
- * The page is open when `ready`, a selector, is there; without it, when the list is. `refusals` are the statuses of answers that the test provokes and the browser reports, `0` for a request that it breaks off.
+ * The page is open when `ready`, a selector, is there; without it, when the list is. `refusals` are the statuses of answers that the test
+ * provokes and the browser reports, `0` for a request that it breaks off.
  */
 export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], ready, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
