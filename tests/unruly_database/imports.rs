@@ -385,11 +385,19 @@ async fn with_strict_rules_nothing_after_a_refused_row_is_written() {
     let (before, after) = (row(json!({"name": "before"})), row(json!({"name": "after"})));
     let strict = ImportRules { strict: true, ..ImportRules::default() };
 
+    let trouble = Arc::<Trouble>::default();
+    let instance = database.instance(&trouble, patient()).await;
     let rows = [before.clone(), foreign, after];
-    let said = import_rows(&database.running.app, &rows, strict).await.unwrap();
+    let mut states = open(&rows);
+    // Nor is it when the import goes on after an error.
+    trouble.refuse(|operation| operation == "PutItem");
+    let busy = instance.app.store.import_rows(&caller(), &rows, strict, &mut states).await;
+    assert!(matches!(busy, Err(Error::Unavailable(_))), "{busy:?}");
+    trouble.nothing_is_refused();
+    instance.app.store.import_rows(&caller(), &rows, strict, &mut states).await.unwrap();
 
+    let said = said(states);
     assert!(said.starts_with("Added Refused(NamespaceNotAllowed") && said.ends_with(" -"), "{said}");
-    let instance = database.instance(&Arc::default(), patient()).await;
     assert_eq!(instance.all().await, BTreeMap::from([(before.id(), (0, "before".to_owned()))]));
 }
 

@@ -333,7 +333,9 @@ impl Store {
     ) -> Result<(), Error> {
         let meter = Meter::default();
         let mut backoff = Backoff::default();
-        let mut end = rows.len();
+        // A call that goes on must not pass the row at which the one before has stopped.
+        let refused = states.iter().position(|state| matches!(state, RowState::Done(RowOutcome::Refused(_))));
+        let mut end = refused.filter(|_| rules.strict).unwrap_or(rows.len());
         loop {
             let open: Vec<usize> = (0..end).filter(|&place| !states[place].is_done()).collect();
             if open.is_empty() {
