@@ -2,9 +2,10 @@
 
 import { button, byId, element } from "./dom.js";
 
-/** Asks, and resolves to whether the answer was yes. `Esc` is a no. */
+/** Asks, and resolves to whether the answer was yes. `Esc` is a no, and so is a question while another one is open. */
 export function confirm({ title, text, yes, no = "Cancel", isDangerous = false }) {
   const dialog = byId("confirm");
+  if (dialog.open) return Promise.resolve(false);
   return new Promise((resolve) => {
     dialog.returnValue = "";
     dialog.replaceChildren(

@@ -27,6 +27,7 @@ const titleOf = (of) => (of ? "Edit contact" : "New contact");
 /** Opens the form for a new contact, or for the one with this id, which is read first. */
 export async function open(what) {
   if (dialog.open && what === (contact?._id ?? "new")) return;
+  if (!(await mayClose())) return;
   if (what === "new") return show(null);
   try {
     const { data } = await api.read(what);
@@ -40,9 +41,16 @@ export async function open(what) {
 
 /** Closes the form, as the browser's way back asks for. If something was typed and shall stay, the address says so again. */
 export async function close() {
-  if (!dialog.open) return;
-  if (await mayLeave()) dialog.close();
+  if (dialog.open && (await mayClose())) dialog.close();
+}
+
+/** Asks whether another address may replace the form, and goes back to the form's own if not. */
+async function mayClose() {
+  if (!dialog.open) return true;
+  const isLeaving = await mayLeave();
+  if (isLeaving) byId("conflict").close();
   else address.open(contact?._id ?? "new");
+  return isLeaving;
 }
 
 /** Shows the form for a contact as it is, or an empty one. */

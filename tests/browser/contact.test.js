@@ -391,6 +391,34 @@ test("leaving with something typed asks first, also by the way back", async (t) 
   assert.equal((await read(contact._id)).title, "Buyer");
 });
 
+test("going back and to another contact ask as well, in a conflict too", async (t) => {
+  const [contact, other] = [await add({ name: uniqueName("One"), title: "Buyer" }), await add({ name: uniqueName("Other") })];
+  const page = await open(t, { refusals: [412] });
+  await page.getByRole("columnheader", { name: "Name", exact: true }).getByRole("button").click();
+  await openContact(page, contact.name);
+  await field(page, "title").fill("Director");
+  // Back again while the question is there: it is asked once.
+  await page.goBack();
+  await page.getByRole("heading", { name: "Leave without saving?" }).waitFor();
+  await page.goBack();
+  await page.getByRole("button", { name: "Go on editing" }).click();
+  await eventually(async () => new URL(page.url()).hash, `#${contact._id}`);
+
+  await page.evaluate((id) => { location.hash = id; }, other._id);
+  await page.getByRole("button", { name: "Go on editing" }).click();
+  await eventually(async () => new URL(page.url()).hash, `#${contact._id}`);
+  assert.equal(await field(page, "title").inputValue(), "Director");
+
+  await api("PUT", `/client-contact/${contact._id}`, { title: "Clerk" });
+  await save(page);
+  await page.getByRole("heading", { name: "Somebody else was first" }).waitFor();
+  await page.evaluate((id) => { location.hash = id; }, other._id);
+  await page.getByRole("button", { name: "Leave" }).click();
+  await eventually(() => field(page, "name").inputValue(), other.name);
+  assert.equal(await page.locator("dialog[open]").count(), 1);
+  assert.equal((await read(contact._id)).title, "Clerk");
+});
+
 test("an address with a contact opens it, and one without it says so", async (t) => {
   const contact = await add({ name: uniqueName("Linked") });
   const page = await open(t, { path: `/#${contact._id}`, refusals: [404] });

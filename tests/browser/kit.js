@@ -147,12 +147,14 @@ export async function run(...command) {
   return (await promisify(execFile)(PROGRAM, command)).stdout;
 }
 
-/** Starts another server, which ends with the test. Returns where it is, and the line that says so. */
+/** Starts another server, which ends with the test. Returns where it is, and what it says at the start, of which the last line is a call to try. */
 export async function serve(t, ...options) {
   const server = spawn(PROGRAM, ["serve", "--port", "0", ...options], { stdio: ["ignore", "pipe", "ignore"] });
   t.after(() => server.kill());
+  let greeting = "";
   for await (const line of createInterface({ input: server.stdout })) {
-    return { at: /http:\/\/[\d.:]+/.exec(line)[0], line };
+    greeting += `${line}\n`;
+    if (line.startsWith("  try ")) return { at: /http:\/\/[\d.:]+/.exec(greeting)[0], greeting };
   }
   throw new Error("the server did not start");
 }

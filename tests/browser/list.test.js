@@ -225,13 +225,13 @@ test("another key shows its own contacts, is kept in the tab alone, and a wrong 
 });
 
 test("a server that lends no key asks for one", async (t) => {
-  const { at, line } = await serve(t, "--memory", "--require-key");
+  const { at, greeting } = await serve(t, "--memory", "--require-key");
   const page = await open(t, { at, refusals: [401] });
   assert.match(await page.locator("main > .problem").textContent(), /An API key is needed/);
   assert.equal(await page.locator("#key-name").textContent(), "No API key");
 
   await page.getByRole("button", { name: "Enter an API key" }).click();
-  await page.getByLabel("Another key").fill(/api-key: ([^']+)'/.exec(line)[1]);
+  await page.getByLabel("Another key").fill(/api-key: ([^']+)'/.exec(greeting)[1]);
   await page.getByLabel("Another key").press("Enter");
 
   await page.getByRole("heading", { name: "No contacts yet" }).waitFor();

@@ -58,13 +58,13 @@ test("a call made by clicking shows its answer", async (t) => {
 });
 
 test("without a key to lend, the reference asks for one", async (t) => {
-  const { at, line } = await serve(t, "--memory", "--require-key");
+  const { at, greeting } = await serve(t, "--memory", "--require-key");
   const page = await reference(t, { at, refusals: [401] });
   const list = await operation(page, "GET", "/client-contact");
   await execute(list, "401");
 
   await page.getByRole("button", { name: "Authorize" }).first().click();
-  await page.locator(".auth-container").filter({ hasText: "api-key" }).getByRole("textbox").fill(/api-key: ([^']+)'/.exec(line)[1]);
+  await page.locator(".auth-container").filter({ hasText: "api-key" }).getByRole("textbox").fill(/api-key: ([^']+)'/.exec(greeting)[1]);
   await page.locator(".auth-btn-wrapper .authorize").first().click();
   await page.locator(".modal-ux .close-modal").click();
   await execute(list, "200");

@@ -44,8 +44,11 @@ def before_load_schema(context, raw_schema):
     for item in raw_schema["paths"].values():
         for operation in item.values():
             for parameter in operation["parameters"]:
-                if parameter.pop("allowEmptyValue", False) and "items" in parameter.get("schema", {}):
-                    parameter["schema"]["items"]["minLength"] = 1
+                if parameter.pop("allowEmptyValue", False):
+                    value = parameter.get("schema", {})
+                    value = value.get("items", value)
+                    if value.get("type") == "string":
+                        value["minLength"] = 1
 
 
 @schemathesis.hook
