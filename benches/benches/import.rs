@@ -1,17 +1,17 @@
 //! What an import takes beside `contacts seed` for as many contacts, with the program as people run it.
 //!
-//! `cargo bench -p benches --bench import`, with `CONTACTS=1000000` for more contacts than 100,000. It also looks at what the
-//! import says and does: every wrong line is named, the rest is in, and a second run changes nothing. It fails when an import of
-//! contacts with ids takes more than 1.5 times as long as the seed.
+//! `cargo bench -p benches --bench import` takes 100,000 contacts and writes the table of `docs/performance.md`; with
+//! `CONTACTS=1000000` it takes so many, and only prints. It also looks at what the import says and does: every wrong line is
+//! named, the rest is in, and a second run changes nothing. It fails when an import of contacts with ids takes more than 1.5 times
+//! as long as the seed.
 
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use benches::Failure;
+use benches::{Failure, insert_into_docs};
 use lifelike::People;
 use tempfile::tempdir;
 
@@ -22,32 +22,31 @@ const TIMES: usize = 3;
 const MOST: f64 = 1.5;
 
 fn main() -> Result<(), Failure> {
-    let count: u64 = env::var("CONTACTS").map_or(Ok(100_000), |count| count.parse())?;
+    let given: Option<u64> = env::var("CONTACTS").ok().map(|count| count.parse()).transpose()?;
+    let count = given.unwrap_or(100_000);
     let folder = tempdir()?;
     let place = |name: &str| folder.path().join(name).display().to_string();
-    let (mut seeded, mut imported) = (Duration::MAX, Duration::MAX);
-    for time in 0..TIMES {
-        let data = place(&format!("seeded {time}"));
+    let (mut seeded, mut imported, mut exported) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let (data, file) = (place("data"), place("contacts.jsonl"));
+    for _ in 0..TIMES {
         seeded = seeded.min(run(&["seed", "--seed", "1", "--count", &count.to_string(), "--data", &data])?.0);
-        let file = place("contacts.jsonl");
-        let (exported, _) = run(&["export", "--data", &data, "--output", &file])?;
-        if time == 0 {
-            report("export, JSON Lines", count, exported, seeded);
-            report("export, CSV", count, run(&["export", "--data", &data, "--output", &place("contacts.csv")])?.0, seeded);
-        }
+        exported = exported.min(run(&["export", "--data", &data, "--output", &file])?.0);
+        run(&["export", "--data", &data, "--output", &place("contacts.csv")])?;
         fs::remove_dir_all(&data)?;
-        let data = place("imported");
         let (took, said) = run(&["import", &file, "--data", &data])?;
         expect(&said, &format!("Rows: {count}. Added: {count}. Already there: 0. Refused: 0."))?;
         imported = imported.min(took);
         fs::remove_dir_all(&data)?;
     }
-    report("seed", count, seeded, seeded);
-    report("import, JSON Lines with ids", count, imported, seeded);
+    let mut rows = vec![
+        ("`contacts seed`".to_owned(), seeded),
+        ("`contacts export`, JSON Lines".to_owned(), exported),
+        ("`contacts import`, JSON Lines with ids".to_owned(), imported),
+    ];
 
     let wrong = count / 100;
-    let (by_content, lines) = table(count, false)?;
-    let (by_external_id, _) = table(count, true)?;
+    let (by_content, lines) = people(count, false)?;
+    let (by_external_id, _) = people(count, true)?;
     fs::write(place("content.csv"), by_content)?;
     fs::write(place("external.csv"), by_external_id)?;
     let named: String = lines.iter().map(|line| format!("line {line}: name is required\n")).collect();
@@ -56,23 +55,28 @@ fn main() -> Result<(), Failure> {
         ("CSV without ids, 1 % wrong", "content.csv", wrong, &*named),
         ("CSV with external ids, 1 % wrong", "external.csv", wrong, &named),
     ] {
-        let (data, before, after) = (place("data"), place("before.jsonl"), place("after.jsonl"));
+        let (before, after) = (place("before.jsonl"), place("after.jsonl"));
         let right = count - refused;
         let (first, said) = run(&["import", &place(file), "--data", &data])?;
         expect(&said, &format!("Rows: {count}. Added: {right}. Already there: 0. Refused: {refused}."))?;
         if said.stderr != named.as_bytes() {
             return Err(format!("{name}: not exactly the wrong lines are named").into());
         }
-        report(&format!("import, {name}"), count, first, seeded);
+        rows.push((format!("`contacts import`, {name}"), first));
         run(&["export", "--data", &data, "--output", &before])?;
         let (again, said) = run(&["import", &place(file), "--data", &data])?;
         expect(&said, &format!("Rows: {count}. Added: 0. Already there: {right}. Refused: {refused}."))?;
-        report("the same again", count, again, seeded);
+        rows.push(("the same again, which changes nothing".to_owned(), again));
         run(&["export", "--data", &data, "--output", &after])?;
         if fs::read(before)? != fs::read(after)? {
             return Err(format!("{name}: the second run changed something").into());
         }
-        fs::remove_dir_all(Path::new(&data))?;
+        fs::remove_dir_all(&data)?;
+    }
+    let table = table(count, seeded, &rows)?;
+    println!("{table}");
+    if given.is_none() {
+        insert_into_docs("import", &table)?;
     }
     let ratio = imported.as_secs_f64() / seeded.as_secs_f64();
     if ratio > MOST { Err(format!("an import takes {ratio:.2} times as long as a seed").into()) } else { Ok(()) }
@@ -95,9 +99,9 @@ fn expect(output: &Output, said: &str) -> Result<(), Failure> {
     if text.starts_with(said) { Ok(()) } else { Err(format!("{said} was expected, not {text}").into()) }
 }
 
-/// A table of so many contacts, of which every hundredth has no name, and the lines of those.
-fn table(count: u64, has_external_ids: bool) -> Result<(String, Vec<u64>), Failure> {
-    let (mut table, mut lines) = ("name,local_name,email,phone1,title,integration_meta.external_id\n".to_owned(), Vec::new());
+/// A CSV file of so many contacts, of which every hundredth has no name, and the lines of those.
+fn people(count: u64, has_external_ids: bool) -> Result<(String, Vec<u64>), Failure> {
+    let (mut text, mut lines) = ("name,local_name,email,phone1,title,integration_meta.external_id\n".to_owned(), Vec::new());
     let quoted = |text: Option<String>| text.map_or(String::new(), |text| format!("\"{}\"", text.replace('"', "\"\"")));
     for (place, person) in (0..count).zip(People::new(1, count, 1_760_000_000_000)) {
         let is_wrong = place % 100 == 99;
@@ -109,12 +113,17 @@ fn table(count: u64, has_external_ids: bool) -> Result<(String, Vec<u64>), Failu
         // Two people can be alike in all columns, and would be one.
         let title = quoted(Some(format!("{} {place}", person.title.unwrap_or_default())));
         let external_id = if has_external_ids { format!("E-{place}") } else { String::new() };
-        writeln!(table, "{name},{local_name},{email},{phone},{title},{external_id}")?;
+        writeln!(text, "{name},{local_name},{email},{phone},{title},{external_id}")?;
     }
-    Ok((table, lines))
+    Ok((text, lines))
 }
 
-fn report(what: &str, count: u64, time: Duration, seeded: Duration) {
-    let (seconds, of_seed) = (time.as_secs_f64(), time.as_secs_f64() / seeded.as_secs_f64());
-    println!("{what:<40} {seconds:>8.2} s {:>9.0} a second {of_seed:>6.2} times seed", count as f64 / seconds);
+/// The times of the commands, each for so many contacts, beside the seed's.
+fn table(count: u64, seeded: Duration, rows: &[(String, Duration)]) -> Result<String, Failure> {
+    let mut table = "| command | seconds | contacts a second | times `contacts seed` |\n|---|---:|---:|---:|\n".to_owned();
+    for (command, time) in rows {
+        let (seconds, of_seed) = (time.as_secs_f64(), time.as_secs_f64() / seeded.as_secs_f64());
+        writeln!(table, "| {command} | {seconds:.1} | {:.0} | {of_seed:.2} |", count as f64 / seconds)?;
+    }
+    Ok(table)
 }

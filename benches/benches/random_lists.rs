@@ -1,13 +1,15 @@
 //! What lists cost whose answers nobody has asked for before: random queries over HTTP, none of which is repeated.
 //!
 //! `cargo bench -p benches --bench random_lists` fills the local engine with 1,000, 100,000 and 1,000,000 lifelike contacts and asks one
-//! warm instance for lists, one after the other. `RANDOM_LISTS_SIZES=1000,50000` takes those sizes instead. With
-//! `RANDOM_LISTS_DATA=folder` it uses and leaves a data folder for each size in there, because filling the largest takes minutes.
-//! `cargo bench -p index` has the same lists without HTTP and DynamoDB.
+//! warm instance for lists, one after the other. It writes the tables of `docs/performance.md`. With
+//! `RANDOM_LISTS_SIZES=1000,50000` it takes those sizes instead, and only prints. With `RANDOM_LISTS_DATA=folder` it uses and
+//! leaves a data folder for each size in there, because filling the largest takes minutes. `cargo bench -p index` has the same
+//! lists without HTTP and DynamoDB.
 //!
-//! A second table is about waiting: each request to DynamoDB takes 20 ms longer, and times are given in such delays.
+//! The last table is about waiting: each request to DynamoDB takes 20 ms longer, and times are given in such delays.
 
 use std::env;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use benches::{Failure, given_sizes};
+use benches::{Failure, given_sizes, insert_into_docs};
 use contacts::engine::{Engine, Missing, Storage};
 use contacts::seed;
 use contacts::serve::{self, Running};
@@ -52,14 +54,22 @@ async fn main() -> Result<(), Failure> {
     let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let folder = tempfile::tempdir()?;
     let data = env::var_os("RANDOM_LISTS_DATA").map_or_else(|| folder.path().to_owned(), PathBuf::from);
+    let mut lists = String::new();
     for size in sizes {
         let engine = filled(&data, size).await?;
-        random_lists(&engine, size).await?;
+        let table = random_lists(&engine, size).await?;
+        println!("\n{table}");
+        writeln!(lists, "{table}")?;
         engine.stop().await;
     }
     let engine = filled(&data, SIZE_OF_WAITING).await?;
-    waiting(&engine).await?;
+    let waiting = waiting(&engine).await?;
+    println!("\n{waiting}");
     engine.stop().await;
+    if given.is_none() {
+        insert_into_docs("random-lists", &lists)?;
+        insert_into_docs("waiting", &waiting)?;
+    }
     Ok(())
 }
 
@@ -166,7 +176,8 @@ impl Queries {
     }
 }
 
-async fn random_lists(engine: &Engine, size: u64) -> Result<(), Failure> {
+/// The table of the lists of so many contacts.
+async fn random_lists(engine: &Engine, size: u64) -> Result<String, Failure> {
     let instance = Instance::start(&endpoint(engine)?, ListConfig::default()).await?;
     let mut stamps = Vec::new();
     for sort in ["updatedAt", "-updatedAt"] {
@@ -175,7 +186,7 @@ async fn random_lists(engine: &Engine, size: u64) -> Result<(), Failure> {
     }
     let people = People::new(SEED, size, 0);
     let mut queries = Queries { people, size, random: Random::new(3), stamps: (stamps[0], stamps[1]) };
-    println!("\n| {size} contacts, over HTTP | least | median | 95 % | requests |\n|---|---:|---:|---:|---:|");
+    let mut table = format!("| {size} contacts, over HTTP | least | median | 95 % | requests |\n|---|---:|---:|---:|---:|\n");
     let sorted = |query: (&'static str, String), sort: &str| vec![query, ("sort", sort.to_owned())];
     type Make<'a> = &'a dyn Fn(&mut Queries) -> Query;
     let rows: [(&str, Make<'_>); 11] = [
@@ -207,7 +218,7 @@ async fn random_lists(engine: &Engine, size: u64) -> Result<(), Failure> {
             requests = requests.max(made);
             ids.extend(answer["data"][0]["_id"].as_str().map(str::to_owned));
         }
-        report(name, times, requests);
+        table += &row(name, times, requests);
     }
     let (mut times, mut requests) = (Vec::new(), 0);
     for id in ids.iter().rev().take(QUERIES) {
@@ -215,9 +226,9 @@ async fn random_lists(engine: &Engine, size: u64) -> Result<(), Failure> {
         times.push(time);
         requests = requests.max(made);
     }
-    report("GET of one contact", times, requests);
+    table += &row("GET of one contact", times, requests);
     instance.running.stop().await;
-    Ok(())
+    Ok(table)
 }
 
 fn time(value: &Value) -> Result<i64, Failure> {
@@ -225,14 +236,14 @@ fn time(value: &Value) -> Result<i64, Failure> {
     Ok(Timestamp::from_rfc3339(text).ok_or("a time has the form of RFC 3339")?.millis())
 }
 
-fn report(name: &str, mut times: Vec<Duration>, requests: usize) {
+fn row(name: &str, mut times: Vec<Duration>, requests: usize) -> String {
     times.sort_unstable();
     let at = |share: usize| format!("{:.2} ms", times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3);
-    println!("| {name} | {} | {} | {} | {requests} |", at(0), at(50), at(95));
+    format!("| {name} | {} | {} | {} | {requests} |\n", at(0), at(50), at(95))
 }
 
 /// Calls while each request to DynamoDB takes a delay longer, by an instance that keeps no contacts.
-async fn waiting(engine: &Engine) -> Result<(), Failure> {
+async fn waiting(engine: &Engine) -> Result<String, Failure> {
     let target = endpoint(engine)?;
     let writer = Instance::start(&target, ListConfig::default()).await?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -243,7 +254,8 @@ async fn waiting(engine: &Engine) -> Result<(), Failure> {
     let (.., last) = instance.timed("", &vec![("sort", "-_id".to_owned()), ("per_page", "1".to_owned())]).await?;
     let id = last["data"][0]["_id"].as_str().ok_or("there are contacts")?.to_owned();
 
-    println!("\n| with {} ms more for each request | median, in delays | requests |\n|---|---:|---:|", DELAY.as_millis());
+    let delay = DELAY.as_millis();
+    let mut table = format!("| with {delay} ms more for each request | median, in delays | requests |\n|---|---:|---:|\n");
     let page = vec![("page", "7".to_owned())];
     let newest = vec![("sort", "-updatedAt".to_owned())];
     let rows = [
@@ -265,11 +277,11 @@ async fn waiting(engine: &Engine) -> Result<(), Failure> {
             requests = requests.max(made);
         }
         times.sort_unstable();
-        println!("| {name} | {:.2} | {requests} |", times[times.len() / 2].as_secs_f64() / DELAY.as_secs_f64());
+        writeln!(table, "| {name} | {:.2} | {requests} |", times[times.len() / 2].as_secs_f64() / DELAY.as_secs_f64())?;
     }
     writer.running.stop().await;
     instance.running.stop().await;
-    Ok(())
+    Ok(table)
 }
 
 async fn delay(State((target, client)): State<(String, reqwest::Client)>, headers: HeaderMap, body: Bytes) -> Response {

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 use contacts::engine::{Engine, Missing, Storage};
 use futures::StreamExt as _;
 use futures::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::tempdir;
 use testkit::{Serving, contact};
 use tokio::time::timeout;
@@ -170,6 +170,9 @@ async fn the_command_migrates_a_folder_that_is_served_and_one_that_is_not() {
     assert_eq!(serving.caller(None).list("integration_meta.external_id=2").await.names(), ["2"]);
     assert!(migrate(&["--tenant", "local"]).await.ends_with(&said(1)));
     assert!(migrate(&["--tenant", "nobody"]).await.ends_with(&said(0)));
+    let for_scripts: Value = serde_json::from_str(&migrate(&["--tenant", "local", "--json"]).await).unwrap();
+    assert!(for_scripts["read"].as_u64() >= Some(3), "{for_scripts}");
+    assert_eq!((&for_scripts["changed"], &for_scripts["tenants"]), (&json!(0), &json!(1)));
     assert_eq!(serving.caller(None).list("").await.total(), 3);
 
     let missing = folder.path().join("missing");
