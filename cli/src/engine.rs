@@ -154,7 +154,7 @@ impl Engine {
 
     /// A client of the engine, which needs no port.
     pub fn client(&self) -> Client {
-        transport::in_process(self.operations.clone())
+        transport::in_process(self.operations.without_tokens())
     }
 
     /// From now on takes note of what is written to a table.
@@ -265,7 +265,7 @@ impl Opened {
             }
         };
         let by_socket = {
-            let operations = operations.clone();
+            let operations = operations.without_tokens();
             move |received| {
                 let operations = operations.clone();
                 async move { answer(&operations, received).await }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use dynoxide::actions::transact_write_items::TransactWriteItemsRequest;
 use dynoxide::{Database, DynoxideError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +31,8 @@ pub struct Operations {
     file: Option<PathBuf>,
     /// Who takes note of what is written, if anybody does.
     changes: Arc<OnceLock<Changes>>,
+    /// Whether a transaction with the token of an earlier one is answered as that one was.
+    keeps_tokens: bool,
 }
 
 /// DynamoDB's answer to a request.
@@ -50,7 +53,13 @@ impl fmt::Debug for Operations {
 impl Operations {
     /// Operations on a database, which run on `runtime`.
     pub(super) fn new(database: Database, runtime: Handle, file: Option<PathBuf>) -> Operations {
-        Operations { database: Arc::new(RwLock::new(Some(database))), runtime, file, changes: Arc::default() }
+        Operations { database: Arc::new(RwLock::new(Some(database))), runtime, file, changes: Arc::default(), keeps_tokens: true }
+    }
+
+    /// The same operations for this program's own clients, whose writes carry conditions that make them safe to repeat. The SDK gives every transaction a token all
+    /// the same, and the engine looks through the tokens of the last ten minutes at each transaction.
+    pub(super) fn without_tokens(&self) -> Operations {
+        Operations { keeps_tokens: false, ..self.clone() }
     }
 
     /// From now on tells `changes` what is written. The first to ask is told.
@@ -85,7 +94,7 @@ impl Operations {
 
     fn perform_here(&self, operation: &str, body: &[u8]) -> Option<Answer> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-        Some(match dispatch(database.as_ref()?, operation, body) {
+        Some(match self.dispatch(database.as_ref()?, operation, body) {
             Ok(json) => {
                 if let Some(changes) = self.changes.get() {
                     changes.wrote(operation, body);
@@ -103,6 +112,39 @@ impl Operations {
         let file = self.file.as_ref().map_or_else(|| "in memory".into(), |file| file.display().to_string());
         tracing::error!("The database {file} is damaged: stop this program and restore its folder from a backup.");
         refusal("com.amazonaws.dynamodb.v20120810#DatabaseDamaged", &format!("the database {file} is damaged"))
+    }
+
+    fn dispatch(&self, database: &Database, operation: &str, body: &[u8]) -> Result<String, Failure> {
+        let answer = match operation {
+            "BatchExecuteStatement" => call(body, |request| database.batch_execute_statement(request)),
+            "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
+            "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
+            "CreateTable" => call(body, |request| database.create_table(request)),
+            "DeleteItem" => call(body, |request| database.delete_item(request)),
+            "DeleteTable" => call(body, |request| database.delete_table(request)),
+            "DescribeTable" => call(body, |request| database.describe_table(request)),
+            "DescribeTimeToLive" => call(body, |request| database.describe_time_to_live(request)),
+            "ExecuteStatement" => call(body, |request| database.execute_statement(request)),
+            "ExecuteTransaction" => call(body, |request| database.execute_transaction(request)),
+            "GetItem" => call(body, |request| database.get_item(request)),
+            "ListTables" => call(body, |request| database.list_tables(request)),
+            "ListTagsOfResource" => call(body, |request| database.list_tags_of_resource(request)),
+            "PutItem" => call(body, |request| database.put_item(request)),
+            "Query" => call(body, |request| database.query(request)),
+            "Scan" => call(body, |request| database.scan(request)),
+            "TagResource" => call(body, |request| database.tag_resource(request)),
+            "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
+            "TransactWriteItems" => call(body, |mut request: TransactWriteItemsRequest| {
+                request.client_request_token.take_if(|_| !self.keeps_tokens);
+                database.transact_write_items(request)
+            }),
+            "UntagResource" => call(body, |request| database.untag_resource(request)),
+            "UpdateItem" => call(body, |request| database.update_item(request)),
+            "UpdateTable" => call(body, |request| database.update_table(request)),
+            "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
+            _ => return Err(Failure::Unknown),
+        };
+        Ok(answer?)
     }
 }
 
@@ -122,36 +164,6 @@ impl From<DynoxideError> for Failure {
     fn from(error: DynoxideError) -> Failure {
         Failure::Engine(error)
     }
-}
-
-fn dispatch(database: &Database, operation: &str, body: &[u8]) -> Result<String, Failure> {
-    let answer = match operation {
-        "BatchExecuteStatement" => call(body, |request| database.batch_execute_statement(request)),
-        "BatchGetItem" => call(body, |request| database.batch_get_item(request)),
-        "BatchWriteItem" => call(body, |request| database.batch_write_item(request)),
-        "CreateTable" => call(body, |request| database.create_table(request)),
-        "DeleteItem" => call(body, |request| database.delete_item(request)),
-        "DeleteTable" => call(body, |request| database.delete_table(request)),
-        "DescribeTable" => call(body, |request| database.describe_table(request)),
-        "DescribeTimeToLive" => call(body, |request| database.describe_time_to_live(request)),
-        "ExecuteStatement" => call(body, |request| database.execute_statement(request)),
-        "ExecuteTransaction" => call(body, |request| database.execute_transaction(request)),
-        "GetItem" => call(body, |request| database.get_item(request)),
-        "ListTables" => call(body, |request| database.list_tables(request)),
-        "ListTagsOfResource" => call(body, |request| database.list_tags_of_resource(request)),
-        "PutItem" => call(body, |request| database.put_item(request)),
-        "Query" => call(body, |request| database.query(request)),
-        "Scan" => call(body, |request| database.scan(request)),
-        "TagResource" => call(body, |request| database.tag_resource(request)),
-        "TransactGetItems" => call(body, |request| database.transact_get_items(request)),
-        "TransactWriteItems" => call(body, |request| database.transact_write_items(request)),
-        "UntagResource" => call(body, |request| database.untag_resource(request)),
-        "UpdateItem" => call(body, |request| database.update_item(request)),
-        "UpdateTable" => call(body, |request| database.update_table(request)),
-        "UpdateTimeToLive" => call(body, |request| database.update_time_to_live(request)),
-        _ => return Err(Failure::Unknown),
-    };
-    Ok(answer?)
 }
 
 fn call<Request: DeserializeOwned, Response: Serialize>(
@@ -210,5 +222,23 @@ mod tests {
         }
         operations.close();
         assert!(operations.perform("DynamoDB_20120810.ListTables", "{}").await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_repeated_transaction_is_known_by_its_token_unless_the_program_sends_it() {
+        let known = Operations::new(Database::memory().unwrap(), Handle::current(), None);
+        let unknown = known.without_tokens();
+        let table = json!({
+            "TableName": "things", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "k", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "k", "AttributeType": "S"}],
+        });
+        known.perform("CreateTable", table.to_string()).await.unwrap();
+        for (operations, key, again) in [(known, "a", 200), (unknown, "b", 400)] {
+            let put = json!({"TableName": "things", "Item": {"k": {"S": key}}, "ConditionExpression": "attribute_not_exists(k)"});
+            let request = json!({"ClientRequestToken": key, "TransactItems": [{"Put": put}]}).to_string();
+            let first = operations.perform("TransactWriteItems", request.clone()).await.unwrap();
+            assert_eq!(first.status, 200, "{first:?}");
+            assert_eq!(operations.perform("TransactWriteItems", request).await.unwrap().status, again);
+        }
     }
 }
