@@ -347,7 +347,7 @@ impl Replica {
             State::Loading(loading) if meets_reset && self.may_be_void(&loading) => self.load(),
             State::Loading(mut loading) => {
                 apply(&mut loading.index, &page.entries);
-                loading.scan.answered(id, page.next);
+                loading.scan.answered(id, page.entries.first().map(|entry| entry.updated_at), page.next);
                 self.state = if loading.scan.is_done() {
                     State::Loaded(Box::new(loading.finish(self.now, &self.bounds)))
                 } else {

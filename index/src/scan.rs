@@ -1,14 +1,12 @@
-//! Reading a whole log with several readers, wherever its entries are.
+//! Reading a log with several readers, wherever its entries are.
 //!
-//! How the entries are spread over time is not known, and a bulk import puts most of them into one minute. So a reader that has
-//! nothing to do takes half of the widest part that is left: an empty half costs one small request, and the next half is taken
-//! from what remains.
+//! How the entries are spread over time is not known: a bulk import puts most of them into one minute. A page tells how much time a page
+//! takes around there. So a reader that has nothing to do skips as many pages of the fullest part as were read of the log so far, and
+//! reads on from there; of a part that is expected to be shorter than twice that, it takes the second half. A log of few pages costs few
+//! requests more than it has pages, and the readers of a large one soon are far from each other.
 
 use crate::log::{LogPosition, LogRange, ReadId};
 use crate::timestamp::Timestamp;
-
-/// How far beyond the reader's clock the bulk of the log is expected to end, in milliseconds.
-const AHEAD_MS: i64 = 60 * 60 * 1_000;
 
 /// What is left to read of a log.
 #[derive(Clone, Debug)]
@@ -24,13 +22,22 @@ pub(crate) struct Scan {
 struct Part {
     range: LogRange,
     position: Option<LogPosition>,
+    /// From the first to the last stamp of the page before the position, in milliseconds.
+    page_ms: i64,
     read: Option<ReadId>,
 }
 
 impl Part {
-    /// The stamps that are left: all before the first of them were read.
-    fn left(&self) -> LogRange {
-        LogRange { from: self.position.as_ref().map_or(self.range.from, |position| position.updated_at), to: self.range.to }
+    const fn new(range: LogRange) -> Self {
+        Self { range, position: None, page_ms: 1, read: None }
+    }
+
+    /// Where the reads to come are expected to begin, after the one under way, and how many pages are expected from there to `end`. Of a
+    /// part without a page nothing is known.
+    fn rest(&self, end: Timestamp) -> Option<(Timestamp, i64)> {
+        let under_way = if self.read.is_some() { self.page_ms } else { 0 };
+        let start = self.position.as_ref()?.updated_at.plus_millis(under_way);
+        Some((start, self.range.to.min(end).millis().saturating_sub(start.millis()) / self.page_ms))
     }
 }
 
@@ -46,7 +53,7 @@ impl Scan {
     }
 
     fn of(range: LogRange, now: Timestamp) -> Self {
-        Self { parts: vec![Part { range, position: None, read: None }], end: now.plus_millis(AHEAD_MS), pages: 0 }
+        Self { parts: vec![Part::new(range)], end: now, pages: 0 }
     }
 
     /// Whether nothing is left to read.
@@ -68,17 +75,20 @@ impl Scan {
         Some((part.range, part.position.clone()))
     }
 
-    /// Takes note of an answer.
-    pub fn answered(&mut self, id: ReadId, next: Option<LogPosition>) {
+    /// Takes note of an answer: the stamp of its first entry, and where the next page starts.
+    pub fn answered(&mut self, id: ReadId, first: Option<Timestamp>, next: Option<LogPosition>) {
         let Some(at) = self.parts.iter().position(|part| part.read == Some(id)) else { return };
         self.pages += 1;
         let part = &mut self.parts[at];
         part.read = None;
-        part.position = next;
         // The part may have been cut while it was read.
-        if part.position.as_ref().is_none_or(|position| position.updated_at > part.range.to) {
+        let Some(next) = next.filter(|next| next.updated_at <= part.range.to) else {
             self.parts.swap_remove(at);
-        }
+            return;
+        };
+        let first = first.unwrap_or(next.updated_at);
+        part.page_ms = next.updated_at.millis().saturating_sub(first.millis()).max(1);
+        part.position = Some(next);
     }
 
     /// Takes note that a read was not answered: it is to be done again.
@@ -91,26 +101,19 @@ impl Scan {
         self.parts.iter_mut().for_each(|part| part.read = None);
     }
 
-    /// Cuts the widest part in two, and says which is the new one.
+    /// Cuts the part in two that is expected to have the most pages left, and says which is the new one.
     fn split(&mut self) -> Option<usize> {
-        // A log that fits on one page costs one request.
-        if self.pages == 0 {
+        let rests = (0..).zip(&self.parts).filter_map(|(at, part)| Some((at, part.rest(self.end)?)));
+        let (at, (start, pages)) = rests.max_by_key(|(_, (_, pages))| *pages).filter(|(_, (_, pages))| *pages >= 2)?;
+        let part: &mut Part = &mut self.parts[at];
+        let skipped = (pages / 2).min(i64::from(self.pages));
+        let middle = start.plus_millis(part.page_ms.saturating_mul(skipped));
+        if middle >= part.range.to {
             return None;
         }
-        let end = self.end;
-        let middle = |part: &Part| {
-            let LogRange { from, to } = part.left();
-            if to > end { from.max(end) } else { Timestamp::from_millis(from.millis().midpoint(to.millis())) }
-        };
-        let width = |part: &Part| part.left().to.min(end).millis().saturating_sub(part.left().from.millis());
-        let widest = self.parts.iter_mut().filter(|part| part.left().from < part.left().to).max_by_key(|part| width(part))?;
-        let middle = middle(widest);
-        if middle >= widest.range.to {
-            return None;
-        }
-        let upper = LogRange { from: middle.plus_millis(1), to: widest.range.to };
-        widest.range.to = middle;
-        self.parts.push(Part { range: upper, position: None, read: None });
+        let upper = LogRange { from: middle.plus_millis(1), to: part.range.to };
+        part.range.to = middle;
+        self.parts.push(Part::new(upper));
         Some(self.parts.len() - 1)
     }
 }
@@ -123,10 +126,20 @@ mod tests {
 
     use super::*;
 
-    /// Reads a log of these ascending stamps with four readers, `page` entries at a time, and counts how often each entry was read.
-    fn read(stamps: &[i64], page: usize, order: &[usize]) -> (Vec<u32>, usize) {
+    /// What reading a log took.
+    struct Taken {
+        /// How often each entry was read.
+        read: Vec<u32>,
+        requests: usize,
+        /// How many reads were under way on average.
+        parallel: f64,
+    }
+
+    /// Reads a log of these ascending stamps with four readers, `page` entries at a time. They are answered in this order, and of seven one
+    /// is not, if `some_fail`.
+    fn read(stamps: &[i64], page: usize, order: &[usize], some_fail: bool) -> Taken {
         let mut scan = Scan::new(Timestamp::from_millis(1_000_000));
-        let (mut read, mut requests, mut turn) = (vec![0; stamps.len()], 0, 0);
+        let (mut read, mut requests, mut turn, mut under_ways) = (vec![0; stamps.len()], 0, 0, 0);
         let mut under_way: VecDeque<(ReadId, LogRange, Option<LogPosition>)> = VecDeque::new();
         while !scan.is_done() {
             while under_way.len() < 4 {
@@ -136,9 +149,10 @@ mod tests {
                 requests += 1;
             }
             turn += 1;
+            under_ways += under_way.len();
             let chosen = order.get(turn % order.len().max(1)).copied().unwrap_or_default() % under_way.len();
             let (id, range, position) = under_way.remove(chosen).unwrap();
-            if turn % 7 == 3 {
+            if some_fail && turn % 7 == 3 {
                 scan.failed(id);
                 continue;
             }
@@ -149,9 +163,10 @@ mod tests {
             let last = (found.len() >= page).then(|| found[page - 1]);
             let at =
                 |number: usize| LogPosition { updated_at: Timestamp::from_millis(stamps[number]), sort_key: number.to_string() };
-            scan.answered(id, last.map(at));
+            let first = found.first().map(|&number| Timestamp::from_millis(stamps[number]));
+            scan.answered(id, first, last.map(at));
         }
-        (read, requests)
+        Taken { read, requests, parallel: under_ways as f64 / turn as f64 }
     }
 
     proptest! {
@@ -162,23 +177,48 @@ mod tests {
             order in prop::collection::vec(0..4_usize, 1..20),
         ) {
             stamps.sort_unstable();
-            let (read, _) = read(&stamps, page, &order);
+            let taken = read(&stamps, page, &order, true);
 
-            prop_assert!(read.iter().all(|&times| times > 0));
+            prop_assert!(taken.read.iter().all(|&times| times > 0));
         }
     }
 
     #[test]
     fn a_log_of_one_page_costs_one_request() {
-        assert_eq!(read(&[1, 2, 3], 5, &[0]), (vec![1, 1, 1], 1));
+        let taken = read(&[1, 2, 3], 5, &[0], false);
+
+        assert_eq!((taken.read, taken.requests), (vec![1, 1, 1], 1));
     }
 
     #[test]
-    fn an_import_within_a_moment_costs_few_requests_more_than_it_has_pages() {
-        let stamps: Vec<i64> = (0..10_000).map(|number| 500_000 + number / 100).collect();
+    fn requests_are_few_more_than_pages_and_soon_four_at_a_time() {
+        const DAY: i64 = 86_400;
+        let logs: [(&str, Vec<i64>); 6] = [
+            ("evenly", (0..10_000).map(|number| number * 100).collect()),
+            ("within a moment", (0..10_000).map(|number| 500_000 + number / 100).collect()),
+            ("in the last moment", (0..10_000).map(|number| 999_000 + number / 10).collect()),
+            (
+                "first seldom, then often",
+                (0..2_000).map(|number| number * 400).chain((0..8_000).map(|number| 900_000 + number)).collect(),
+            ),
+            ("first often, then seldom", (0..8_000).chain((0..2_000).map(|number| 9_000 + number * 400)).collect()),
+            ("by day", (0..10_000).map(|number| number / 1_000 * DAY + number % 1_000 * 20).collect()),
+        ];
+        for (how, stamps) in logs {
+            let taken = read(&stamps, 100, &[0], false);
+            assert!(taken.requests <= 120, "{how}: {} requests for 100 pages", taken.requests);
+            assert!(taken.parallel > 3.7, "{how}: {:.1} reads at a time", taken.parallel);
+        }
+    }
 
-        let (_, requests) = read(&stamps, 100, &[0, 3, 1, 2]);
+    #[test]
+    fn a_few_pages_cost_hardly_more_requests() {
+        for pages in 2..=8 {
+            let stamps: Vec<i64> = (0..pages * 100 - 50).map(|number| 990_000 + number).collect();
 
-        assert!(requests < 200, "{requests}");
+            let taken = read(&stamps, 100, &[0], false);
+
+            assert!(taken.requests <= pages as usize + 2, "{} requests for {pages} pages", taken.requests);
+        }
     }
 }

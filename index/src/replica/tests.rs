@@ -360,11 +360,13 @@ fn what_a_snapshot_lacks_is_read_by_several_readers() {
     assert_eq!(replica.next_read(), None, "it may be no more than a page");
     let page = log.page(&first);
     replica.answer(first.id, page);
-    let reads: Vec<LogRead> = (0..4).filter_map(|_| replica.next_read()).collect();
-    assert_eq!(reads.len(), 4);
-    for read in reads {
-        let page = log.page(&read);
-        replica.answer(read.id, page);
+    for readers in [2, 4] {
+        let reads: Vec<LogRead> = (0..4).filter_map(|_| replica.next_read()).collect();
+        assert_eq!(reads.len(), readers, "as far ahead as was read");
+        for read in reads {
+            let page = log.page(&read);
+            replica.answer(read.id, page);
+        }
     }
     log.pass(&mut replica, 1_000_100);
 
