@@ -9,6 +9,7 @@ use contacts::gateway::Function;
 use serde_json::{Value, json};
 use testkit::App;
 
+mod emulator;
 mod frozen;
 mod metrics;
 mod panics;
@@ -28,6 +29,11 @@ fn binary(function: Function) -> PathBuf {
         Function::UpsertClientContact => env!("CARGO_BIN_EXE_upsert-client-contact-under-test"),
     };
     testkit::binary(function.binary(), built)
+}
+
+/// The binary of the function that builds snapshots, which answers no call.
+fn snapshot_binary() -> PathBuf {
+    testkit::binary("snapshot-client-contacts", env!("CARGO_BIN_EXE_snapshot-client-contacts-under-test"))
 }
 
 /// The environment of a function over the tables of `app`, reached at `endpoint`.

@@ -35,7 +35,7 @@ struct Globals {
 
 /// The environment as SAM CLI resolves it (`samcli/local/lambdafn/env_vars.py`): a parameter has its value, a resource its logical id,
 /// and what is not text then, because a function of CloudFormation could not be resolved, becomes empty.
-fn environment(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub(crate) fn environment(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
     let template: Template = serde_saphyr::from_str(SOURCE).unwrap();
     let resolve = |value: &Value| match value {
         Value::String(name) => {
@@ -52,8 +52,8 @@ fn environment(parameters: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 /// The event of a function, as it stands in `events/`.
-fn recorded(function: Function) -> Value {
-    let file = format!("{}/../events/{}.json", env!("CARGO_MANIFEST_DIR"), function.binary());
+pub(crate) fn recorded(function: &str) -> Value {
+    let file = format!("{}/../events/{function}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 
@@ -72,7 +72,7 @@ async fn the_events_are_answered_as_they_are() {
     let mut outcomes = Vec::new();
     for function in Function::ALL {
         let mut process = FunctionProcess::start(&binary(function), &environment).await;
-        let answer = process.invoke(&recorded(function)).await;
+        let answer = process.invoke(&recorded(function.binary())).await;
         outcomes.push(format!("{}: {}", function.binary(), outcome(&answer)));
     }
 
