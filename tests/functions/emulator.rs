@@ -60,11 +60,23 @@ fn free_addresses() -> [String; 2] {
     listeners.map(|listener| listener.local_addr().unwrap().to_string())
 }
 
-/// What an answer says: its status and its body, without what is new in each run.
+/// What an answer says: its status, and each contact in it by name, title and version.
 fn telling(answer: &Value) -> String {
     let Some(body) = answer["body"].as_str() else { return answer.to_string() };
     let body: Value = serde_json::from_str(body).unwrap();
-    format!("{} {body}", answer["statusCode"])
+    let data = &body["data"];
+    let items = data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice);
+    let items = items.iter().map(|item| match item {
+        _ if item["deleted"] == true => "deleted".to_owned(),
+        // A result of a batch, a change, or the contact itself.
+        _ => contact(item.get("data").or(item.get("contact")).unwrap_or(item)),
+    });
+    let items: Vec<String> = items.collect();
+    format!("{} {}", answer["statusCode"], items.join(", "))
+}
+
+fn contact(contact: &Value) -> String {
+    format!("{} {} {}", contact["name"], contact["title"], contact["__v"])
 }
 
 #[tokio::test]
@@ -89,5 +101,15 @@ async fn the_events_are_answered_under_the_runtime_interface_emulator() {
         function.stop().await;
     }
 
-    insta::assert_snapshot!(answers.join("\n"), @r"");
+    insta::assert_snapshot!(answers.join("\n"), @r#"
+    batch-client-contacts: 200 "Jane Smith" null 0, "John Smith" "Regional Sales Manager" 1
+    create-client-contact: 201 "John Smith" "Sales Manager" 0
+    delete-client-contact: 200 "John Smith" "Sales Manager" 0
+    get-client-contact: 200 "John Smith" "Regional Sales Manager" 1
+    list-client-contact-changes: 200 "Jane Smith" null 0, "John Smith" "Regional Sales Manager" 1, "John Smith" "Sales Manager" 0, deleted
+    list-client-contacts: 200 "John Smith" "Sales Manager" 0, "John Smith" "Regional Sales Manager" 1
+    update-client-contact: 200 "John Smith" "Regional Sales Manager" 2
+    upsert-client-contact: 200 "John Smith" "Regional Sales Manager" 1
+    snapshot-client-contacts: {"batchItemFailures":[]}
+    "#);
 }
