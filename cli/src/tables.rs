@@ -223,7 +223,9 @@ async fn change(
 
 /// Time-outs for descriptions of tables. The embedded engine counts a table's items before it answers, which takes seconds with a million of them.
 fn for_descriptions() -> aws_sdk_dynamodb::config::Builder {
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).operation_timeout(DESCRIPTION_TIMEOUT);
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3));
+    // The client's own bound on one attempt is much shorter.
+    let timeouts = timeouts.operation_attempt_timeout(DESCRIPTION_TIMEOUT).operation_timeout(DESCRIPTION_TIMEOUT);
     aws_sdk_dynamodb::config::Builder::new().timeout_config(timeouts.build())
 }
 

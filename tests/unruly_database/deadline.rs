@@ -1,11 +1,14 @@
-//! Calls whose function's time ends while DynamoDB does not answer.
+//! Calls whose function's time ends while DynamoDB does not answer, and requests that may take longer than any call.
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use contacts::gateway::Function;
 use contacts::sample;
+use contacts::tables;
+use contacts::template::{self, Template};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use tokio::time::sleep;
 
 use super::*;
 
@@ -49,4 +52,20 @@ async fn a_call_is_answered_before_its_functions_time_is_over() {
     }
     trouble.before(|_| async {}.boxed());
     assert_eq!(instance.invoke(&database, Function::ListClientContacts, contact.id).await.status_code, 200);
+}
+
+/// The embedded engine counts the items of a table before it describes it.
+#[tokio::test]
+async fn a_table_with_a_million_items_may_take_seconds_to_describe_itself() {
+    let database = Database::start().await;
+    let trouble = Arc::<Trouble>::default();
+    let client = local_client(&proxy(database.running.dynamodb_endpoint.clone().unwrap(), Arc::clone(&trouble)).await);
+    // A request of the API would have been given up after three.
+    trouble.before(|asked| if asked == "DescribeTable" { sleep(Duration::from_secs(4)).boxed() } else { async {}.boxed() });
+    let template = Template::parse(template::SOURCE).unwrap();
+    let contacts = template.tables.iter().find(|table| table.logical_id == "ContactsTable").unwrap();
+
+    let prepared = tables::prepare(&client, &[(contacts, &database.running.contacts_table)]).await;
+
+    prepared.unwrap();
 }
