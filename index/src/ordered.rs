@@ -312,6 +312,38 @@ impl Ordered {
         self.start()
     }
 
+    /// The contacts after `skipped` others of those that `accepts` holds of, from the start or from the end, exactly `count`; nothing when
+    /// more than `most` would be looked at for them.
+    pub fn page_accepted(
+        &self,
+        from_end: bool,
+        (skipped, count): (usize, usize),
+        most: usize,
+        accepts: impl Fn(u32) -> bool,
+    ) -> Option<Vec<u32>> {
+        let (mut page, mut left_to_skip, mut left_to_look_at) = (Vec::with_capacity(count), skipped, most);
+        let chunks = self.chunks.len();
+        for number in (0..chunks).map(|number| if from_end { chunks - 1 - number } else { number }) {
+            let slots = &self.chunks[number].slots;
+            left_to_look_at = left_to_look_at.checked_sub(slots.len())?;
+            let mut look_at = |slot| {
+                if accepts(slot) {
+                    match left_to_skip.checked_sub(1) {
+                        Some(left) => left_to_skip = left,
+                        None => page.push(slot),
+                    }
+                }
+                page.len() == count
+            };
+            let is_full =
+                if from_end { slots.iter().rev().any(|&slot| look_at(slot)) } else { slots.iter().any(|&slot| look_at(slot)) };
+            if is_full {
+                return Some(page);
+            }
+        }
+        None
+    }
+
     /// The contacts between two positions.
     pub fn iter_range(&self, range: Range<Position>) -> impl Iterator<Item = u32> {
         let last = range.end.chunk.min(self.chunks.len());

@@ -367,6 +367,47 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Contacts that changed at one time lie together in the order by id, or evenly, or something between.
+    #[test]
+    fn a_range_of_time_or_ids_has_the_pages_of_the_plain_model_in_any_order(
+        jitters in prop::collection::vec(0..1_000_u32, 60..300),
+        spread in prop::sample::select(vec![0, 30, 1_000]),
+        (start, len) in (0..1_000_u32, 0..1_000_u32),
+        by_id in any::<bool>(),
+        sort in prop::sample::select(vec!["", "-_id", "updatedAt", "-updatedAt", "-updatedAt -_id", "name", "-name"]),
+        per_page in 1..6_u32,
+    ) {
+        let count = jitters.len() as u32;
+        let moment = |share: u32| i64::from(share * count);
+        let entries: Vec<IndexEntry> = (0..).zip(&jitters).map(|(number, jitter)| {
+            let own = i64::from(1_000 * number + jitter * spread / 1_000 * count);
+            let mut entry = contact(number, 1, &format!("{}", jitter % 50));
+            entry.id = ObjectId::from_bytes(std::array::from_fn(|at| if at < 8 { 0 } else { number.to_be_bytes()[at - 8] }));
+            entry.updated_at = Timestamp::from_millis(own);
+            if let Some(fields) = &mut entry.fields {
+                fields.company_namespace = strings(if jitter % 7 == 0 { &["b"] } else { &["a"] });
+            }
+            entry
+        }).collect();
+        let mut index = small();
+        index.apply_all(&entries);
+        let filter = if by_id {
+            let bound = |share: u32| Some(format!("{:024x}", share * count / 1_000));
+            Filter { id_after: bound(start), id_before: bound(start + len), ..Filter::default() }
+        } else {
+            let bound = |share| Some(Timestamp::from_millis(moment(share)));
+            Filter { updated_after: bound(start), updated_before: bound(start + len), ..Filter::default() }
+        };
+
+        let query = ListQuery { filter, sort: sort_of(sort), page: NonZeroU64::MIN, per_page };
+        assert_same_lists(&index, &Model::of(&entries), &query, &strings(&["a"]));
+        assert_same_lists(&index, &Model::of(&entries), &query, &strings(&["a", "b"]));
+    }
+}
+
 #[test]
 fn every_field_sorts_like_the_plain_model_in_both_directions() {
     let texts = [
