@@ -11,13 +11,16 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The credentials that the server takes.
 pub const ACCESS_KEY: (&str, &str) = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
 
 /// A part of an answer that is sent at once, when the server is slow.
 const CHUNK: usize = 64 * 1024;
+
+/// How late a timer may be without slowing the server down: the next chunk makes up for it.
+const TIMER: Duration = Duration::from_millis(5);
 
 /// What goes wrong with one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +56,8 @@ pub struct S3Server {
 struct Shared {
     state: Mutex<Served>,
     pace: S3Pace,
-    /// Whose turn it is to send a chunk.
-    line: tokio::sync::Mutex<()>,
+    /// Whose turn it is to send a chunk, and when all that was sent before would have arrived.
+    line: tokio::sync::Mutex<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +74,7 @@ impl S3Server {
     pub async fn start(pace: S3Pace) -> S3Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let url = format!("http://{}", listener.local_addr().expect("it has an address"));
-        let shared = Arc::new(Shared { state: Mutex::default(), pace, line: tokio::sync::Mutex::default() });
+        let shared = Arc::new(Shared { state: Mutex::default(), pace, line: tokio::sync::Mutex::new(Instant::now()) });
         let router =
             Router::new().fallback(answer).with_state(Arc::clone(&shared)).layer(axum::extract::DefaultBodyLimit::disable());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -197,8 +200,9 @@ fn sent(shared: Arc<Shared>, bytes: Bytes, is_cut_off: bool) -> Body {
         }
         let chunk = left.split_to(left.len().min(CHUNK));
         {
-            let _turn = shared.line.lock().await;
-            sleep(Duration::from_secs_f64(chunk.len() as f64 / pace as f64)).await;
+            let mut free = shared.line.lock().await;
+            *free = (*free).max(Instant::now() - TIMER) + Duration::from_secs_f64(chunk.len() as f64 / pace as f64);
+            sleep_until(*free).await;
         }
         Some((Ok::<_, std::io::Error>(chunk), (shared, left)))
     });

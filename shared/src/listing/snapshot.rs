@@ -24,8 +24,8 @@ use crate::store::{Current, Store};
 /// The most bytes of an object that the first read takes: its end, with the footer. A small object is no more than that.
 const FIRST_READ: u64 = 512 * 1_024;
 
-/// About how many bytes each further read takes.
-const PART: u64 = 2 * 1_024 * 1_024;
+/// About how many bytes each further read takes: few enough that the first of them are decoded soon.
+const PART: u64 = 1_024 * 1_024;
 
 /// How many reads of an object run at the same time. A function's network is slower than so many.
 const READERS: usize = 8;
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blocks_are_read_in_parts_of_two_megabytes() {
+    fn blocks_are_read_in_parts_of_a_megabyte() {
         let blocks = [0..PART / 2, PART / 2..PART, PART..PART + 1, PART + 1..4 * PART, 4 * PART..4 * PART + 5];
 
         assert_eq!(parts(&blocks), [0..2, 2..3, 3..4, 4..5]);

@@ -44,6 +44,9 @@ const CREDENTIALS_LIFE: Duration = Duration::from_secs(60);
 /// The code of an error of S3 is within the first bytes of its body.
 const ERROR_BYTES: usize = 2_000;
 
+/// The most memory that is taken for a body because its length is announced; more is taken as it comes.
+const BODY_AT_ONCE: usize = 4 * 1_024 * 1_024;
+
 /// A bucket.
 pub struct S3 {
     /// Where it is, without the slash before an object's name.
@@ -186,8 +189,12 @@ impl S3 {
         let sent = self.connector().call(request);
         let answer = sent.await.map_err(|error| Failure::Passing(causes(&error)))?;
         let status = answer.status().as_u16();
-        let body = ByteStream::new(answer.into_body()).collect().await.map_err(|error| Failure::Passing(causes(&error)))?;
-        let body = body.to_vec();
+        let mut chunks = ByteStream::new(answer.into_body());
+        let announced = usize::try_from(chunks.size_hint().0).unwrap_or(usize::MAX);
+        let mut body = Vec::with_capacity(announced.min(BODY_AT_ONCE));
+        while let Some(chunk) = chunks.try_next().await.map_err(|error| Failure::Passing(causes(&error)))? {
+            body.extend_from_slice(&chunk);
+        }
         lock(&self.state).heard = SystemTime::now();
         match status {
             200..300 => Ok(body),
