@@ -27,7 +27,7 @@ export function query() {
 
 /**
  * Changes parameters; an empty value removes one. Another selection or order begins at the first page. `replace` leaves no entry in the
- * browser's history, as typing should not.
+ * browser's history, as typing should not. What is open stays open.
  */
 export function change(changes, { replace = false } = {}) {
   const next = parameters();
@@ -39,7 +39,9 @@ export function change(changes, { replace = false } = {}) {
   // Parameters that nobody knows would be refused.
   for (const name of [...next.keys()]) if (!KNOWN.has(name)) next.delete(name);
   // The same list again is asked for again: it may have failed before.
-  if (next.toString() !== parameters().toString()) show(next.size ? `?${next}` : location.pathname, replace);
+  if (next.toString() !== parameters().toString()) {
+    show(`${location.pathname}${next.size ? `?${next}` : ""}${location.hash}`, replace);
+  }
   dispatchEvent(new Event("list-changed"));
 }
 

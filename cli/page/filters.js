@@ -9,7 +9,10 @@ const STATES = { false: "Active", true: "Disabled" };
 /** A date stands for the whole day here; the API takes moments, and neither end belongs to its range. */
 const midnight = (date, later = 0) => {
   const [year, month, dayOfMonth] = date.split("-").map(Number);
-  return new Date(year, month - 1, dayOfMonth + later).getTime();
+  const time = new Date(2000, 0);
+  // `new Date` takes the year 2, which a date has while 2026 is typed, for 1902.
+  time.setFullYear(year, month - 1, dayOfMonth + later);
+  return time.getTime();
 };
 const millis = (value) => (/^-?\d+$/.test(value) ? Number(value) : Date.parse(value));
 const dateOf = (time) => {
@@ -51,6 +54,8 @@ const FILTERS = [
 ];
 
 const controls = new Map();
+/** What each control held when it was shown or took effect last, by the filter's name. Anything else is still being typed. */
+const settled = new Map();
 
 /** Makes the panel, once. */
 export function start() {
@@ -58,7 +63,10 @@ export function start() {
   const toggle = byId("filters-toggle");
   panel.append(...FILTERS.map((filter) => {
     const control = filter.control({ id: `filter-${filter.name.replace(".", "-")}` });
-    control.addEventListener("change", () => address.change({ [filter.name]: filter.toParameter(control.value) }));
+    control.addEventListener("change", () => {
+      settled.set(filter.name, control.value);
+      address.change({ [filter.name]: filter.toParameter(control.value) });
+    });
     controls.set(filter.name, control);
     return labelled(control, filter.label);
   }), button("Clear filters", clear, { class: "quiet" }));
@@ -87,7 +95,12 @@ export function show() {
   const effective = FILTERS.filter(({ name }) => address.get(name) !== "");
   for (const filter of FILTERS) {
     const control = controls.get(filter.name);
-    control.value = filter.toControl(address.get(filter.name));
+    if (!isBeingTyped(filter.name)) {
+      const value = filter.toControl(address.get(filter.name));
+      // The same value again would interrupt somebody who types a date.
+      if (control.value !== value) control.value = value;
+      settled.set(filter.name, control.value);
+    }
     setError(control, "");
   }
   byId("filters-count").textContent = effective.length ? ` (${effective.length})` : "";
@@ -99,6 +112,11 @@ export function show() {
     };
     return element("li", {}, element("bdi", {}, text), button("×", away, { "aria-label": `Remove the filter ${text}` }));
   }));
+}
+
+function isBeingTyped(name) {
+  const control = controls.get(name);
+  return control === document.activeElement && control.value !== settled.get(name);
 }
 
 /** Says beside the filters what the API says of them. Returns whether one was meant. */

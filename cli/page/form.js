@@ -19,45 +19,61 @@ let contact = null;
 let initial = new Map();
 /** The write that was sent last and may have been done, so that the same one is not done twice. */
 let attempt = null;
+/** The read of the contact to open. Once another address is wanted, its answer is ignored. */
+let reading = null;
+/** Whether a call of this form is under way: it can neither be changed nor left until the answer comes. */
 let isBusy = false;
+/** Whether the person is being asked if another address may replace the form. */
+let isAsking = false;
 let controls, problem, save;
 
 const titleOf = (of) => (of ? "Edit contact" : "New contact");
 
-/** Opens the form for a new contact, or for the one with this id, which is read first. */
-export async function open(what) {
-  if (dialog.open && what === (contact?._id ?? "new")) return;
-  if (!(await mayClose())) return;
+/** The address of the form that is open. */
+const own = () => contact?._id ?? "new";
+
+/**
+ * Opens what the address names, and closes what it no longer names. If something was typed and the person wants to stay, the address goes
+ * back to the form's own.
+ */
+export async function follow() {
+  reading = null;
+  if (dialog.open) {
+    if (address.opened() === own() || isAsking) return;
+    isAsking = true;
+    const isLeaving = await mayLeave();
+    isAsking = false;
+    if (!isLeaving) return address.open(own());
+    byId("conflict").close();
+    // Before the next contact is read, so that nothing is typed into a form that is about to be replaced.
+    dialog.close();
+  }
+  // The address may have changed during the question.
+  const what = address.opened();
+  if (what === "") return;
   if (what === "new") return show(null);
+  await openContact(what);
+}
+
+/** Reads a contact and shows it. */
+async function openContact(id) {
+  const mine = api.read(id);
+  reading = mine;
   try {
-    const { data } = await api.read(what);
-    if (address.opened() === what) show(data);
+    const { data } = await mine;
+    if (reading === mine) show(data);
   } catch (failure) {
-    const { headline, text } = inWords(failure);
+    if (reading !== mine) return;
+    const { headline, text } = inWords(failure, { unread: "The contact could not be read." });
     address.open("", { replace: true });
     toast(`${headline}. ${text}`);
   }
-}
-
-/** Closes the form, as the browser's way back asks for. If something was typed and shall stay, the address says so again. */
-export async function close() {
-  if (dialog.open && (await mayClose())) dialog.close();
-}
-
-/** Asks whether another address may replace the form, and goes back to the form's own if not. */
-async function mayClose() {
-  if (!dialog.open) return true;
-  const isLeaving = await mayLeave();
-  if (isLeaving) byId("conflict").close();
-  else address.open(contact?._id ?? "new");
-  return isLeaving;
 }
 
 /** Shows the form for a contact as it is, or an empty one. */
 function show(shown) {
   contact = shown;
   attempt = null;
-  isBusy = false;
   controls = new Map(FIELDS.map((field) =>
     [field.name, field.kind.control({ id: `field-${field.name}`, name: field.name, required: field.isRequired, ...field.attributes })]));
   problem = element("div", { class: "problem", role: "alert", hidden: true });
@@ -73,6 +89,7 @@ function show(shown) {
       element("div", { class: "buttons" },
         contact && button("Delete…", () => remove(contact), { class: "quiet danger start" }),
         button("Cancel", askToLeave), save)));
+  setBusy(false);
   fill(contact ?? {});
   if (!dialog.open) dialog.showModal();
   controls.get("name").focus();
@@ -119,9 +136,10 @@ async function submit(event) {
     const isNew = contact === null;
     leave(`${isNew ? "Created" : "Saved"} ${data.name}`, data);
   } catch (failure) {
+    if (failure.status === 412) return somebodyWasFirst();
     setBusy(false);
     if (!(failure instanceof api.Failure)) throw failure;
-    await explain(failure);
+    explain(failure);
   }
 }
 
@@ -185,17 +203,21 @@ async function createdBefore({ key, unknown }) {
   throw new api.Failure({ code: "unexpected", message: "Another contact was created under this form's key" });
 }
 
-/** Says why a write did not succeed, and what can be done. */
-async function explain(failure) {
-  if (failure.status === 412) return somebodyWasFirst();
+/** Says why the form was not saved, and what can be done. */
+function explain(failure) {
   const errors = errorsOf(failure);
   if (errors.size > 0) return showErrors(errors);
   if (failure.status === 404 && contact) {
     return showProblem("Somebody deleted this contact", "What you typed is still here.", button("Create it again", createAgain));
   }
+  return showFailure(failure, () => save.form.requestSubmit());
+}
+
+/** Says why a call failed, with a button to try again where that can help. */
+function showFailure(failure, again) {
   const { headline, text, canRetry, needsKey } = inWords(failure, { isWrite: true });
-  const retry = canRetry && button("Try again", () => save.form.requestSubmit());
-  return showProblem(headline, text, retry || (needsKey && button("Use another key", () => byId("key").click())));
+  const retry = canRetry && button("Try again", again);
+  showProblem(headline, text, retry || (needsKey && button("Use another key", () => byId("key").click())));
 }
 
 /** What the API says of fields, by field. A lone sentence begins with the name of its field. */
@@ -229,13 +251,32 @@ function showProblem(headline, text, action) {
   problem.scrollIntoView({ block: "nearest" });
 }
 
+/**
+ * Reads a contact that somebody changed after it was opened. The form is busy until the answer comes. Returns `null` when it was closed
+ * meanwhile: on a phone the way back can close it without asking.
+ */
+async function readAgain(id) {
+  const { form } = save;
+  const isGone = () => !dialog.open || save.form !== form;
+  try {
+    const { data } = await api.read(id);
+    return isGone() ? null : data;
+  } catch (failure) {
+    if (isGone()) return null;
+    throw failure;
+  } finally {
+    if (!isGone()) setBusy(false);
+  }
+}
+
 async function somebodyWasFirst() {
   let theirs;
   try {
-    ({ data: theirs } = await api.read(contact._id));
+    theirs = await readAgain(contact._id);
   } catch (failure) {
     return explain(failure);
   }
+  if (theirs === null) return undefined;
   const mine = changes().filter(({ field, text }) => text !== field.kind.format(theirs[field.name]));
   const kept = mine.length === 0 ? [] : await resolve({ base: contact, theirs, mine });
   if (kept === null) return undefined;
@@ -260,18 +301,17 @@ async function remove(read) {
 }
 
 async function removeVersion(read) {
+  if (isBusy) return;
+  problem.hidden = true;
   setBusy(true);
   try {
     await api.remove(read._id, read.__v);
     leave(`Deleted ${read.name}`);
   } catch (failure) {
+    if (failure.status === 412) return removeChanged(read);
     setBusy(false);
     if (failure.status === 404) leave(`${read.name} was deleted already`);
-    else if (failure.status === 412) await removeChanged(read);
-    else {
-      const { headline, text, canRetry } = inWords(failure, { isWrite: true });
-      showProblem(headline, text, canRetry && button("Try again", () => removeVersion(read)));
-    }
+    else showFailure(failure, () => removeVersion(read));
   }
 }
 
@@ -279,10 +319,11 @@ async function removeVersion(read) {
 async function removeChanged(read) {
   let now;
   try {
-    ({ data: now } = await api.read(read._id));
+    now = await readAgain(read._id);
   } catch (failure) {
-    return failure.status === 404 ? leave(`${read.name} was deleted already`) : explain(failure);
+    return failure.status === 404 ? leave(`${read.name} was deleted already`) : showFailure(failure, () => removeVersion(read));
   }
+  if (now === null) return undefined;
   const lines = differing(read, now).map(({ name, label, kind }) => `${label}: ${kind.format(now[name]) || "— empty —"}`);
   const who = now.editor?.name ?? now.editor?.username ?? "Somebody else";
   const text = [`${who} changed it on ${moment(now.updatedAt)}, after you opened it.`, ...lines];
@@ -292,6 +333,8 @@ async function removeChanged(read) {
 
 function setBusy(busy) {
   isBusy = busy;
+  // What is typed now would be lost. Not `disabled`, which takes the focus away.
+  for (const control of controls.values()) control.readOnly = busy;
   save.setAttribute("aria-disabled", String(busy));
   dialog.setAttribute("aria-busy", String(busy));
   dialog.classList.toggle("busy", busy);
@@ -299,7 +342,7 @@ function setBusy(busy) {
 
 /** Closes the form after a write, and lets the list show it. */
 function leave(news, written = null) {
-  isBusy = false;
+  setBusy(false);
   initial = texts();
   dialog.close();
   address.open("", { replace: true });
@@ -314,7 +357,7 @@ async function askToLeave() {
 }
 
 async function mayLeave() {
-  if (isBusy) return false;
+  if (isBusy || byId("confirm").open) return false;
   const changed = changes();
   if (changed.length === 0) return true;
   const text = [`You changed: ${changed.map(({ field }) => field.label).join(", ")}.`];
@@ -333,6 +376,10 @@ export function start() {
     if (event.key !== "Escape") return;
     event.preventDefault();
     askToLeave();
+  });
+  // A checkbox cannot be read-only.
+  dialog.addEventListener("click", (event) => {
+    if (isBusy && event.target.type === "checkbox") event.preventDefault();
   });
   addEventListener("beforeunload", (event) => {
     if (dialog.open && changes().length > 0) event.preventDefault();

@@ -6,6 +6,9 @@ import * as store from "./key-store.js";
 import { labelled, setError } from "./labelled.js";
 import { inWords } from "./words.js";
 
+/** The last call of `show`. An earlier one that comes to its end later shows nothing. */
+let showing;
+
 /** Makes the button, once. */
 export function start() {
   byId("key").addEventListener("click", open);
@@ -13,8 +16,10 @@ export function start() {
 
 /** Shows which key it is. `isRefused`: the last call had none that the server accepts. */
 export async function show({ isRefused = false } = {}) {
+  const mine = (showing = Symbol("show"));
   const key = store.current();
   const name = key === null ? (isRefused ? "No API key" : "Development key") : `Key ${(await store.idOf(key)).slice(0, 8)}…`;
+  if (showing !== mine) return;
   byId("key-name").textContent = name;
   byId("key").classList.toggle("refused", isRefused);
   byId("key").setAttribute("aria-label", `${name}: use another API key`);
@@ -37,7 +42,7 @@ export async function open() {
         return input.focus();
       }
     } catch (failure) {
-      const { headline, text } = inWords(failure);
+      const { headline, text } = inWords(failure, { unread: "The key could not be checked." });
       return setError(input, `${headline}. ${text}`);
     }
     if (candidate === null) store.forget();

@@ -89,6 +89,7 @@ function showEmpty(isEmpty) {
 
 /** Takes the search and all filters away. */
 export function clear() {
+  byId("search").value = "";
   address.change(Object.fromEntries(["search", ...address.FILTERS].map((name) => [name, ""])));
 }
 

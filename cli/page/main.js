@@ -57,20 +57,15 @@ addEventListener("list-changed", ({ detail }) => {
   listed = address.query();
   list.load({ written: detail?.written });
 });
-addEventListener("opened-changed", showOpened);
+addEventListener("opened-changed", () => form.follow());
 // The browser's own ways: back, forward, and an address that was typed.
 let listed = address.query();
 addEventListener("popstate", () => {
   showSearch();
   if (address.query() !== listed) list.load();
   listed = address.query();
-  showOpened();
+  form.follow();
 });
-
-function showOpened() {
-  if (address.opened() === "") form.close();
-  else form.open(address.opened());
-}
 
 function showSearch() {
   search.value = address.get("search");
@@ -83,4 +78,4 @@ key.start();
 form.start();
 showSearch();
 list.load();
-showOpened();
+form.follow();

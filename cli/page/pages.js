@@ -7,6 +7,8 @@ const SIZES = ["10", "25", "50", "100"];
 
 let shown = { page: 1, total_page: 1 };
 let page, of, size;
+/** The number in the box that was shown or gone to last. Another one is still being typed. */
+let settled = "";
 const buttons = {};
 
 /** Makes the controls, once. */
@@ -33,7 +35,7 @@ export function start() {
 export function show(pagination) {
   shown = { page: pagination.page, total_page: Math.max(1, pagination.total_page) };
   byId("pages").hidden = false;
-  page.value = String(shown.page);
+  if (document.activeElement !== page || page.value === settled) setPage(shown.page);
   of.textContent = `of ${number(shown.total_page)}`;
   const per_page = String(pagination.per_page);
   if (!SIZES.includes(per_page) && size.value !== per_page) size.append(element("option", { value: per_page }, per_page));
@@ -46,6 +48,12 @@ export function show(pagination) {
 /** Goes to the page whose number was typed, or the nearest that there is. */
 function goTo() {
   const wanted = Number.parseInt(page.value.replace(/\D/g, ""), 10);
-  if (Number.isNaN(wanted)) page.value = String(shown.page);
-  else address.change({ page: String(Math.min(Math.max(1, wanted), shown.total_page)) });
+  if (Number.isNaN(wanted)) return setPage(shown.page);
+  setPage(Math.min(Math.max(1, wanted), shown.total_page));
+  return address.change({ page: page.value });
+}
+
+function setPage(to) {
+  settled = String(to);
+  page.value = settled;
 }

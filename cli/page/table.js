@@ -20,6 +20,9 @@ const WITHOUT_COLUMN = [{ name: "_id", label: "ID" }];
 const UP = "m5 12 5-5 5 5";
 const DOWN = "m5 8 5 5 5-5";
 
+/** The rows that were shown last, by their content. */
+let shown = new Map();
+
 /** The field that sorts, and whether descending. */
 function order() {
   const first = address.get("sort").split(",")[0];
@@ -66,11 +69,24 @@ export function showOrder() {
   direction.setAttribute("aria-label", isDescending ? "Descending; sort ascending" : "Ascending; sort descending");
 }
 
-/** Shows contacts. The focus stays in the row in which it is, or goes to the first. */
+/**
+ * Shows contacts. The focus stays in the row in which it is, or goes to the first. A row that would be the same stays where it is, because a
+ * click is lost when its row goes between press and release.
+ */
 export function show(contacts) {
   const rows = byId("rows");
   const focused = rows.contains(document.activeElement) ? document.activeElement.hash.slice(1) : null;
-  rows.replaceChildren(...contacts.map(row));
+  const before = shown;
+  shown = new Map(contacts.map((contact) => {
+    const content = contentOf(contact);
+    return [content, before.get(content) ?? row(contact)];
+  }));
+  const wanted = [...shown.values()];
+  for (const old of [...rows.children]) if (!wanted.includes(old)) old.remove();
+  wanted.forEach((next, at) => {
+    next.classList.remove("pointed");
+    if (rows.children[at] !== next) rows.insertBefore(next, rows.children[at] ?? null);
+  });
   const link = links().find((link) => link.hash.slice(1) === focused) ?? links()[0];
   if (link) makeReachable(link);
   if (link && focused !== null) link.focus();
@@ -93,6 +109,9 @@ export function point(id, { focus = false } = {}) {
 
 /** Moves the focus into the rows. */
 export const focusRows = () => byId("rows").querySelector('a.open[tabindex="0"]')?.focus();
+
+/** All that a contact's row shows, as a text. */
+const contentOf = (contact) => JSON.stringify([contact._id, ...SORTABLE.map(({ name }) => contact[name])]);
 
 function row(contact) {
   const cell = ({ name, label, rank }, ...content) =>

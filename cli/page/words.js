@@ -1,7 +1,7 @@
 // What to tell a person about a call that failed.
 
-/** A headline, what it means, and whether trying again can help. */
-export function inWords(failure, { isWrite = false } = {}) {
+/** A headline, what it means, and whether trying again can help. `unread` says what a read could not do. */
+export function inWords(failure, { isWrite = false, unread = "The list could not be read." } = {}) {
   const again = { canRetry: true };
   // The gateway's own answer has no code.
   if (failure.status === 429) return { headline: "Too many requests", text: "The API's rate is used up for the moment.", ...again };
@@ -21,7 +21,7 @@ export function inWords(failure, { isWrite = false } = {}) {
         ...again,
       };
     case "unavailable":
-      return { headline: "The database is busy", text: isWrite ? "Nothing was changed." : "The list could not be read.", ...again };
+      return { headline: "The database is busy", text: isWrite ? "Nothing was changed." : unread, ...again };
     case "unauthenticated":
       return { headline: "An API key is needed", text: "This server lends none. Enter a key to go on.", needsKey: true };
     case "invalid_api_key":

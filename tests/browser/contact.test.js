@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import {
-  add, api, errorOf, eventually, field, open, openContact, read, shownIds, startBrowser, stopBrowser, uniqueName, URL_OF_SERVER,
+  add, api, caughtUp, errorOf, eventually, field, hold, open, openContact, read, shownIds, startBrowser, stopBrowser, UNAVAILABLE, uniqueName,
+  URL_OF_SERVER,
 } from "./kit.js";
 
 before(startBrowser);
@@ -27,6 +28,13 @@ function writesOf(page) {
   });
   return writes;
 }
+
+/** Whether a request is a call for one contact. */
+const isCallFor = ({ _id: id }, method = "GET") => (request) => request.method() === method && request.url().endsWith(`/client-contact/${id}`);
+
+const opened = (page) => new URL(page.url()).hash.slice(1);
+const goTo = (page, { _id: id }) => page.evaluate((hash) => { location.hash = hash; }, id);
+const openDialogs = (page) => page.locator("dialog[open]").evaluateAll((dialogs) => dialogs.map(({ id }) => id));
 
 /** Opens a new contact and types a name. */
 async function begin(page, name) {
@@ -209,6 +217,7 @@ test("one can go back to the form from a conflict, and meet another one", async 
   await decide(page);
   await eventually(() => page.getByRole("group", { name: "Title" }).locator(".value").last().textContent(), "Chef");
   await page.keyboard.press("Escape");
+  await eventually(() => page.locator("dialog[open]").count(), 1);
   assert.equal(await field(page, "title").inputValue(), "Director");
   assert.equal((await read(id)).title, "Chef");
 });
@@ -253,8 +262,16 @@ test("a contact that somebody changed is not deleted without another question", 
 test("a double click makes one contact", async (t) => {
   const page = await open(t);
   const name = uniqueName("Double");
+  // The answer waits for the second click.
+  let release;
+  const clicked = new Promise((resolve) => { release = resolve; });
+  await page.route(/\/client-contact$/, async (route) => {
+    await clicked;
+    await route.continue();
+  });
   await begin(page, name);
   await page.getByRole("button", { name: "Create", exact: true }).dblclick();
+  release();
   await eventually(() => toast(page).textContent(), `Created ${name}`);
   assert.equal((await named(name)).length, 1);
 });
@@ -447,4 +464,209 @@ test("an address with a contact opens it, and one without it says so", async (t)
   await page.goto(`${new URL(page.url()).origin}/#000000000000000000000000`);
   await eventually(() => toast(page).textContent(), "The contact is not there. It was deleted, or this key cannot see it.");
   assert.match(await count(page), /contacts$/);
+});
+
+test("a search that begins just after a contact was opened leaves it open", async (t) => {
+  const contact = await add({ name: uniqueName("Found") });
+  const page = await open(t);
+  const reading = await hold(page, isCallFor(contact));
+  // At once, so that the search still waits for another key when the contact is opened.
+  await page.evaluate(({ _id: id, name }) => {
+    const search = document.getElementById("search");
+    search.value = name;
+    search.dispatchEvent(new Event("input"));
+    document.querySelector(`a[href="#${id}"]`).click();
+  }, contact);
+  await eventually(() => new URL(page.url()).searchParams.get("search"), contact.name);
+  reading.release();
+
+  await eventually(() => openDialogs(page), ["form"]);
+  assert.equal(opened(page), contact._id);
+});
+
+test("an address with a contact and a page behind the last one opens the contact", async (t) => {
+  const contact = await add({ name: uniqueName("Linked") });
+  const page = await open(t);
+  const reading = await hold(page, isCallFor(contact));
+  await page.goto(`${URL_OF_SERVER}/?page=1000000#${contact._id}`);
+  await eventually(async () => Number(new URL(page.url()).searchParams.get("page")) < 1_000_000, true);
+  reading.release();
+
+  await eventually(() => openDialogs(page), ["form"]);
+  assert.equal(opened(page), contact._id);
+});
+
+test("a contact that cannot be read leaves the one alone that was opened after it", async (t) => {
+  const [contact, other] = [await add({ name: uniqueName("One") }), await add({ name: uniqueName("Other") })];
+  const page = await open(t);
+  const reading = await hold(page, isCallFor(contact));
+  await goTo(page, contact);
+  await reading.held;
+  await goTo(page, other);
+  await eventually(() => openDialogs(page), ["form"]);
+  const answered = page.waitForResponse((response) => response.url().endsWith(contact._id));
+  reading.release(UNAVAILABLE);
+  await answered;
+  await caughtUp(page);
+
+  assert.equal(opened(page), other._id);
+  assert.deepEqual(await openDialogs(page), ["form"]);
+  assert.equal(await field(page, "name").inputValue(), other.name);
+  assert.equal(await toast(page).count(), 0);
+});
+
+test("a contact that cannot be read now is said in words, and can be opened again", async (t) => {
+  const contact = await add({ name: uniqueName("Busy") });
+  const page = await open(t);
+  const reading = await hold(page, isCallFor(contact));
+  reading.release(UNAVAILABLE);
+  await page.getByRole("link", { name: contact.name }).click();
+  await eventually(() => toast(page).textContent(), "The database is busy. The contact could not be read.");
+  assert.equal(opened(page), "");
+
+  await page.getByRole("link", { name: contact.name }).click();
+  await eventually(() => openDialogs(page), ["form"]);
+});
+
+test("a form closes before another contact is read, and coming back opens it again", async (t) => {
+  const [contact, other] = [await add({ name: uniqueName("One"), title: "Buyer" }), await add({ name: uniqueName("Other") })];
+  const page = await open(t);
+  await openContact(page, contact.name);
+  const reading = await hold(page, isCallFor(other));
+  await goTo(page, other);
+  await reading.held;
+  // Nothing can be typed that the answer would replace.
+  assert.deepEqual(await openDialogs(page), []);
+  await page.goBack();
+  await eventually(() => openDialogs(page), ["form"]);
+  await field(page, "title").fill("Director");
+  reading.release();
+  await caughtUp(page);
+
+  assert.equal(opened(page), contact._id);
+  assert.equal(await field(page, "name").inputValue(), contact.name);
+  assert.equal(await field(page, "title").inputValue(), "Director");
+});
+
+test("an answer to the question whether to leave holds for the address that is there by then", async (t) => {
+  const [contact, other] = [await add({ name: uniqueName("One"), title: "Buyer" }), await add({ name: uniqueName("Other") })];
+  const page = await open(t);
+  await openContact(page, contact.name);
+  await field(page, "title").fill("Director");
+  await page.goBack();
+  await page.getByRole("heading", { name: "Leave without saving?" }).waitFor();
+  await goTo(page, other);
+  await page.getByRole("button", { name: "Leave" }).click();
+
+  await eventually(() => field(page, "name").inputValue(), other.name);
+  assert.deepEqual(await openDialogs(page), ["form"]);
+  assert.equal(opened(page), other._id);
+});
+
+test("while a contact is saved its form can be neither changed nor left", async (t) => {
+  const contact = await add({ name: uniqueName("Slow"), title: "Buyer" });
+  const page = await open(t);
+  await openContact(page, contact.name);
+  const writing = await hold(page, isCallFor(contact, "PUT"));
+  await field(page, "title").fill("Director");
+  await field(page, "title").press("Enter");
+  await writing.held;
+  await page.keyboard.type(" of Sales");
+  await page.getByLabel("Disabled").click();
+  assert.equal(await field(page, "title").inputValue(), "Director");
+  assert.equal(await field(page, "disabled").isChecked(), false);
+  await page.keyboard.press("Escape");
+  assert.deepEqual(await openDialogs(page), ["form"]);
+  writing.release();
+  await eventually(() => toast(page).textContent(), `Saved ${contact.name}`);
+
+  await openContact(page, contact.name);
+  assert.equal(await page.locator("#form").getAttribute("aria-busy"), "false");
+  await field(page, "title").fill("Clerk");
+  await field(page, "disabled").check();
+  await save(page);
+  await eventually(async () => [(await read(contact._id)).title, (await read(contact._id)).disabled], ["Clerk", true]);
+});
+
+test("until a conflict shows, the form can be neither left nor saved again", async (t) => {
+  const contact = await add({ name: uniqueName("Contested"), title: "Buyer" });
+  const page = await open(t, { refusals: [412] });
+  await openContact(page, contact.name);
+  await field(page, "title").fill("Director");
+  await api("PUT", `/client-contact/${contact._id}`, { title: "Clerk" });
+  const writes = writesOf(page);
+  const reading = await hold(page, isCallFor(contact));
+  await save(page);
+  await reading.held;
+  await page.keyboard.press("Control+Enter");
+  await page.keyboard.press("Escape");
+  await page.goBack();
+  await eventually(async () => opened(page), contact._id);
+  assert.deepEqual(await openDialogs(page), ["form"]);
+  reading.release();
+
+  await page.getByRole("heading", { name: "Somebody else was first" }).waitFor();
+  assert.equal(writes.length, 1);
+  await choose(page, "Title", "Keep mine");
+  await decide(page);
+  await eventually(() => openDialogs(page), []);
+  assert.equal((await read(contact._id)).title, "Director");
+});
+
+test("a conflict does not show over a form that is closed", async (t) => {
+  const contact = await add({ name: uniqueName("Contested"), title: "Buyer" });
+  const page = await open(t, { refusals: [412] });
+  await openContact(page, contact.name);
+  await field(page, "title").fill("Director");
+  await api("PUT", `/client-contact/${contact._id}`, { title: "Clerk" });
+  const reading = await hold(page, isCallFor(contact));
+  await save(page);
+  await reading.held;
+  // As a phone's way back can do, without a question.
+  await page.locator("#form").evaluate((form) => form.close());
+  const answered = page.waitForResponse((response) => isCallFor(contact)(response.request()));
+  reading.release();
+  await answered;
+  await caughtUp(page);
+  assert.deepEqual(await openDialogs(page), []);
+});
+
+test("until it is clear whether a contact is deleted, its form stays open", async (t) => {
+  const contact = await add({ name: uniqueName("Kept"), title: "Buyer" });
+  const page = await open(t, { refusals: [412] });
+  await openContact(page, contact.name);
+  await api("PUT", `/client-contact/${contact._id}`, { title: "Clerk" });
+  const reading = await hold(page, isCallFor(contact));
+  await page.getByRole("button", { name: "Delete…" }).click();
+  await page.locator("#confirm").getByRole("button", { name: "Delete" }).click();
+  await reading.held;
+  await page.goBack();
+  await eventually(async () => opened(page), contact._id);
+  assert.deepEqual(await openDialogs(page), ["form"]);
+  reading.release();
+  await page.getByRole("heading", { name: `Delete ${contact.name} all the same?` }).waitFor();
+  await page.goBack();
+  await eventually(async () => opened(page), contact._id);
+  assert.deepEqual((await openDialogs(page)).sort(), ["confirm", "form"]);
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await eventually(() => openDialogs(page), ["form"]);
+  assert.equal((await read(contact._id)).title, "Clerk");
+});
+
+test("a deletion that a busy database stopped is tried again as a deletion", async (t) => {
+  const contact = await add({ name: uniqueName("Busy"), title: "Buyer" });
+  const page = await open(t, { refusals: [412] });
+  await openContact(page, contact.name);
+  await api("PUT", `/client-contact/${contact._id}`, { title: "Clerk" });
+  for (const method of ["DELETE", "GET"]) (await hold(page, isCallFor(contact, method))).release(UNAVAILABLE);
+  await page.getByRole("button", { name: "Delete…" }).click();
+  await page.locator("#confirm").getByRole("button", { name: "Delete" }).click();
+  // First the deletion is refused, then the read of what somebody changed.
+  for (let refused = 0; refused < 2; refused += 1) {
+    await problem(page).getByText("Nothing was changed.").waitFor();
+    await problem(page).getByRole("button", { name: "Try again" }).click();
+  }
+  await page.getByRole("heading", { name: `Delete ${contact.name} all the same?` }).waitFor();
+  await page.locator("#confirm").getByRole("button", { name: "Delete" }).click();
+  await eventually(() => toast(page).textContent(), `Deleted ${contact.name}`);
 });

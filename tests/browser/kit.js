@@ -84,9 +84,10 @@ export async function open(t, { path = "/", at = URL_OF_SERVER, refusals = [], r
   return page;
 }
 
-/** Waits until the list, its emptiness or a problem shows. */
+/** Waits until the list, its emptiness or a problem shows, other than one after which the page tries again by itself. */
 export async function settled(page) {
-  await page.locator('a.open, #empty:not([hidden]), main > .problem:not([hidden])').first().waitFor();
+  const problem = 'main > .problem:not([hidden]):not(:has-text("Trying again in"))';
+  await page.locator(`a.open, #empty:not([hidden]), ${problem}`).first().waitFor();
 }
 
 /** Waits until `probe` returns what is expected, and fails with what it returned last. */
@@ -100,6 +101,34 @@ export async function eventually(probe, expected) {
   } while (Date.now() < deadline);
   assert.deepEqual(seen, expected);
 }
+
+/**
+ * Holds back the next request that `matches`. `held` resolves when it was sent; `release` lets it go on, or gives it the answer that is passed.
+ */
+export async function hold(page, matches) {
+  let arrive, release;
+  const held = new Promise((resolve) => { arrive = resolve; });
+  const released = new Promise((resolve) => { release = resolve; });
+  let isFirst = true;
+  await page.route(/\/client-contact/, async (route) => {
+    if (!isFirst || !matches(route.request())) return route.fallback();
+    isFirst = false;
+    arrive();
+    const answer = await released;
+    return answer ? route.fulfill(answer) : route.fallback();
+  });
+  return { held, release };
+}
+
+/** The answer of a database that is busy. */
+export const UNAVAILABLE = {
+  status: 503,
+  headers: { "content-type": "application/json", "retry-after": "1" },
+  body: JSON.stringify({ success: false, error: "The database is busy", code: "unavailable" }),
+};
+
+/** Waits until the page has worked on the answers that it has, by a request of its own that comes after them. */
+export const caughtUp = (page) => page.evaluate(async () => { await (await fetch("/client-contact?per_page=1")).text(); });
 
 /** A call of the API beside the page. Returns status, headers and the whole body. */
 export async function api(method, path, body, { at = URL_OF_SERVER, headers = {} } = {}) {
