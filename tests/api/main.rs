@@ -11,6 +11,7 @@ mod changes;
 mod copies;
 mod create;
 mod delete;
+mod deployment;
 mod events;
 mod external_ids;
 mod gateway;

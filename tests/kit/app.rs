@@ -5,12 +5,10 @@ use std::ops::Deref;
 use std::thread;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
 use contacts::serve::{self, Options, Running};
 use contacts::snapshots::SnapshotOptions;
 use serde_json::{Value, json};
 use shared::api_key::{ApiKey, KeyAdmin, KeyRecord};
-use shared::aws::aws_client;
 use shared::clock;
 use shared::listing::ListConfig;
 use shared::object_id;
@@ -18,6 +16,7 @@ use shared::objects::Objects;
 use shared::user::{User, UserType};
 
 use crate::caller::Caller;
+use crate::deployment::{Deployment, Guest};
 use crate::skipped::skip;
 
 /// An API with a caller: in this process, the caller of requests without credentials.
@@ -26,6 +25,8 @@ pub struct App {
     me: Caller,
     running: Option<Running>,
     keys: Option<KeyAdmin>,
+    /// The API runs elsewhere, where this was made.
+    guest: Option<Guest>,
     /// A suffix that distinguishes this app's tenants from those of other apps.
     tenants: String,
     /// The tables are to be removed from a DynamoDB that outlives the app.
@@ -43,8 +44,8 @@ impl Deref for App {
 impl App {
     /// An API for tests that only look at the contacts that they create.
     pub async fn start() -> App {
-        match deployed_url() {
-            Some(url) => App::deployed(url).await,
+        match Deployment::of_environment() {
+            Some(deployment) => App::deployed(deployment).await,
             None => App::in_process(ListConfig::default()).await,
         }
     }
@@ -66,7 +67,7 @@ impl App {
 
     /// [`App::here`] that keeps lists in this way.
     pub async fn here_with(list: ListConfig) -> Option<App> {
-        if deployed_url().is_some() {
+        if Deployment::of_environment().is_some() {
             skip("it looks inside the API, and TEST_API_URL names one that runs elsewhere");
             return None;
         }
@@ -75,28 +76,26 @@ impl App {
 
     /// [`App::here_with`] whose lists start from the snapshots in `objects`. Nobody builds any but the test.
     pub async fn here_with_snapshots(list: ListConfig, objects: &Objects) -> Option<App> {
-        if deployed_url().is_some() {
+        if Deployment::of_environment().is_some() {
             skip("it looks inside the API, and TEST_API_URL names one that runs elsewhere");
             return None;
         }
         Some(App::in_process_with(list, Some(objects.clone())).await)
     }
 
-    async fn deployed(url: String) -> App {
-        let keys = match env::var("TEST_API_KEYS_TABLE") {
-            Ok(table) => Some(KeyAdmin::new(keys_client().await, table)),
-            Err(_) => None,
-        };
+    /// An API that runs elsewhere. What tests leave there is removed with the app.
+    pub async fn deployed(deployment: Deployment) -> App {
+        let keys = deployment.keys().await;
         let me = Caller {
             http: http(),
-            url,
-            key: env::var("TEST_API_KEY").ok(),
+            url: deployment.url.clone(),
+            key: deployment.key.clone(),
             tenant: String::new(),
             namespaces: Vec::new(),
             user: Value::Null,
         };
         let tenants = format!(" of test {}", object_id::generate(clock::now()));
-        let mut app = App { me, running: None, keys, tenants, leaves_nothing: false };
+        let mut app = App { me, running: None, keys, guest: Some(Guest::of(deployment)), tenants, leaves_nothing: true };
         if app.keys.is_some() {
             app.me = app.caller("local", &["company1"], "admin_user").await;
         }
@@ -131,7 +130,7 @@ impl App {
             user: json!({"_id": "60f1b2b3c9e9a12345678901", "username": "admin_user", "name": "Admin User", "type": "admin"}),
         };
         let keys = Some(KeyAdmin::new(running.client.clone(), &running.api_keys_table));
-        App { me, running: Some(running), keys, tenants: String::new(), leaves_nothing }
+        App { me, running: Some(running), keys, guest: None, tenants: String::new(), leaves_nothing }
     }
 
     /// Another gateway over the same tables, like another instance of the functions.
@@ -222,6 +221,9 @@ impl App {
             revoked_at: None,
         };
         change(&mut record);
+        if let Some(guest) = &self.guest {
+            guest.will_have(&record);
+        }
         self.keys().put(&record).await.expect("a key can be stored");
         Caller {
             http: self.http.clone(),
@@ -244,17 +246,19 @@ impl App {
 
 impl Drop for App {
     fn drop(&mut self) {
-        let Some(running) = self.running.take_if(|_| self.leaves_nothing) else { return };
-        let tables = [running.contacts_table.clone(), running.api_keys_table.clone()];
-        let Some(endpoint) = running.dynamodb_endpoint.clone() else { return };
+        if !self.leaves_nothing {
+            return;
+        }
+        let (running, guest) = (self.running.take(), self.guest.take());
         // A client of another runtime cannot be used in this one.
         let cleaning = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
             runtime.block_on(async {
-                let client = serve::client(&endpoint).await;
-                for table in tables {
-                    // A table that stays is a nuisance, not a failure.
-                    client.delete_table().table_name(table).send().await.ok();
+                if let Some(running) = running {
+                    remove_tables(&running).await;
+                }
+                if let Some(guest) = guest {
+                    guest.clean().await;
                 }
             });
         });
@@ -262,16 +266,12 @@ impl Drop for App {
     }
 }
 
-/// The URL of the API, if it is not started here.
-fn deployed_url() -> Option<String> {
-    env::var("TEST_API_URL").ok().map(|url| url.trim_end_matches('/').to_owned())
-}
-
-/// The DynamoDB with the keys of an API that runs elsewhere.
-async fn keys_client() -> Client {
-    match env::var("TEST_DYNAMODB_ENDPOINT") {
-        Ok(endpoint) => serve::client(&endpoint).await,
-        Err(_) => aws_client().await,
+async fn remove_tables(running: &Running) {
+    let Some(endpoint) = &running.dynamodb_endpoint else { return };
+    let client = serve::client(endpoint).await;
+    for table in [&running.contacts_table, &running.api_keys_table] {
+        // A table that stays is a nuisance, not a failure.
+        client.delete_table().table_name(table).send().await.ok();
     }
 }
 

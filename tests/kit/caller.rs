@@ -1,9 +1,14 @@
 //! Who calls the API, and how.
 
+use std::env;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::time::sleep_until;
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -111,6 +116,24 @@ impl Caller {
     }
 }
 
+/// When the latest write of this process ended.
+fn latest_write() -> MutexGuard<'static, Option<Instant>> {
+    static LATEST: Mutex<Option<Instant>> = Mutex::new(None);
+    LATEST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until indexes show the latest write, at an API where they may be behind.
+async fn settle() {
+    static SETTLES: LazyLock<Option<Duration>> = LazyLock::new(|| {
+        Some(Duration::from_millis(env::var("TEST_API_SETTLES_MS").ok()?.parse().expect("a number of milliseconds")))
+    });
+    let Some(settles) = *SETTLES else { return };
+    let settled = latest_write().map(|written| written + settles);
+    if let Some(settled) = settled {
+        sleep_until(settled.into()).await;
+    }
+}
+
 /// The path of a contact.
 fn path(id: impl AsRef<str>) -> String {
     format!("/client-contact/{}", id.as_ref())
@@ -174,7 +197,19 @@ impl Request {
     }
 
     async fn answer(self) -> Result<Answer, reqwest::Error> {
-        let response = self.0.send().await?;
+        let (client, request) = self.0.build_split();
+        let request = request?;
+        let (path, method) = (request.url().path(), request.method());
+        let is_write = method != Method::GET;
+        // Lists, upserts and the feed.
+        if (path.ends_with("/client-contact") && method != Method::POST) || path.ends_with("/client-contact/changes") {
+            settle().await;
+        }
+        let response = client.execute(request).await;
+        if is_write {
+            *latest_write() = Some(Instant::now());
+        }
+        let response = response?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Ok(Answer { status, headers, body: response.bytes().await?.into() })
     }

@@ -6,9 +6,12 @@
 //! - `TEST_DYNAMODB_ENDPOINT`: the API is in this process, but uses this engine, with tables of its own for each app.
 //! - `TEST_API_URL` and `TEST_API_KEY`: the API is the one at that URL. Tests that need more than one key, access to the inside or
 //!   contacts that nobody else changes are skipped, see [`skip`].
-//! - `TEST_API_KEYS_TABLE` in addition: that API's table of keys, in which each app creates a key for a tenant of its own. The table is
+//! - `TEST_API_KEYS_TABLE` in addition: that API's table of keys, in which each app makes keys for tenants of its own. The table is
 //!   in the DynamoDB of the AWS configuration, or in the one that `TEST_DYNAMODB_ENDPOINT` names. Then only tests that look inside
-//!   are skipped. The tests expect lists to show a change at once, as with a local DynamoDB.
+//!   are skipped. The keys are removed with their app, and with `TEST_CONTACTS_TABLE` all items of their tenants.
+//! - `TEST_API_SETTLES_MS`: for how long lists may be behind writes there. They wait so long after the latest write.
+//!
+//! `tests/run-on-a-deployment` sets these for a stack.
 //!
 //! `TEST_FUNCTIONS` names a folder of functions to test instead of those of this build, see [`binary`].
 //!
@@ -18,6 +21,7 @@ mod answer;
 mod app;
 mod caller;
 mod contact;
+mod deployment;
 mod function;
 pub mod history;
 mod model;
@@ -33,6 +37,7 @@ pub use answer::Answer;
 pub use app::App;
 pub use caller::{Caller, Request};
 pub use contact::{Contact, ContactBody, contact, is_object_id, millis};
+pub use deployment::Deployment;
 pub use function::{FunctionProcess, binary};
 pub use model::{Model, Query};
 pub use poll::eventually;
