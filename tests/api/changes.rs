@@ -219,7 +219,7 @@ async fn a_damaged_cursor_is_refused() {
 
 #[tokio::test]
 async fn a_restore_ends_every_cursor_and_a_migration_none() {
-    let Some(app) = App::alone().await else { return };
+    let Some(app) = App::here().await else { return };
     app.add_named(&["Ann"]).await;
     let cursor = feed(&app, "").await.cursor;
     let store = &app.running().app.store;

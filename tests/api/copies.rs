@@ -216,7 +216,8 @@ fn every_copy_equals_the_api_at_every_quiet_moment() {
         let since = last["updatedAt"].as_str().unwrap().to_owned();
         let mut copiers = Vec::new();
         for plan in plans {
-            let caller = app.caller("acme", &plan.namespaces, "copy").await.at(&gateways[0]);
+            let caller = app.caller("acme", &plan.namespaces, "copy").await;
+            let caller = gateways.first().map_or_else(|| caller.clone(), |gateway| caller.at(gateway));
             let start = if plan.from_beginning { String::new() } else { format!("from_updatedAt={since}") };
             let (rows, shown) = (BTreeMap::new(), BTreeSet::new());
             copiers.push(Copier { caller, plan, start, calls: 0, cursor_on_disk: None, cursor: None, rows, shown });
