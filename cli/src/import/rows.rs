@@ -389,7 +389,7 @@ fn columns(header: Option<&Record>, mappings: &[Mapping], ignored: &mut BTreeSet
 fn members_of_record(record: &Record, columns: &[Column], has_quoted_header: bool) -> Result<Members, Refusal> {
     if record.cells.len() != columns.len() {
         let (found, expected) = (record.cells.len(), columns.len());
-        return Err(Refusal { reason: format!("it has {found} cells, and the header has {expected}"), fields: Vec::new() });
+        return Err(Refusal { reason: format!("the number of its cells is {found}, that of the header {expected}"), fields: Vec::new() });
     }
     let mut members = Members::new();
     for (Cell { bytes, is_quoted }, column) in record.cells.iter().zip(columns) {
@@ -593,7 +593,7 @@ mod tests {
         let expected = [
             (2, "fine"),
             (3, "it has the same external id as the row at line 2"),
-            (4, "it has 1 cells, and the header has 2"),
+            (4, "the number of its cells is 1, that of the header 2"),
             (5, "name must not be empty"),
         ];
         let read = all(csv, &[]);
