@@ -1,7 +1,8 @@
 //! The first list of a fresh process, from a snapshot and from the change log: time, requests, units, bytes and memory.
 //!
 //! `cargo bench -p benches --bench cold_lists` fills the local engine with 100,000 and 1,000,000 contacts and writes the table of
-//! `docs/performance.md`. With `COLD_LIST_SIZES=5000,50000` it takes those sizes instead, and only prints.
+//! `docs/performance.md`. With `COLD_LIST_SIZES=5000,50000` it takes those sizes instead, and only prints. More than two million contacts need a
+//! higher `LIST_MEMORY_BYTES`.
 //!
 //! Each list is that of a process of its own, which this program starts: it authenticates a key, loads the index and selects a page. The engine runs
 //! in this one.
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use shared::aws::local_client;
 use shared::clock;
 use shared::contact::Contact;
+use shared::error::Error;
 use shared::listing::ListConfig;
 use shared::meter::{IndexSource, Meter};
 use shared::objects::{Objects, S3};
@@ -45,6 +47,9 @@ const CHILD: &str = "COLD_LISTS_CHILD";
 /// How often each list is asked for; the median counts.
 const TIMES: usize = 5;
 
+/// For how long calls are repeated.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 const TENANT: &str = "local";
 const BUCKET: &str = "snapshots";
 
@@ -60,7 +65,7 @@ async fn main() -> Result<(), Failure> {
     let given = given_sizes("COLD_LIST_SIZES")?;
     let sizes = given.clone().unwrap_or_else(|| SIZES.to_vec());
     let mut report =
-        "| contacts | from | seconds | requests | units | MB read | peak memory / index |\n|---:|---|---:|---:|---:|---:|---:|\n"
+        "| contacts | from | calls | seconds | requests | units | MB read | peak memory / index |\n|---:|---|---:|---:|---:|---:|---:|---:|\n"
             .to_owned();
     for size in sizes {
         report += &measure(size).await?;
@@ -84,7 +89,7 @@ async fn measure(size: u64) -> Result<String, Failure> {
 
     let folder = tempfile::tempdir()?;
     let objects = Objects::in_folder(folder.path());
-    let snapshots = Snapshots::new(store.clone(), objects.clone(), ListConfig::default());
+    let snapshots = Snapshots::new(store.clone(), objects.clone(), ListConfig::from_env()?);
     let begun = Instant::now();
     let Done::Built(current) = snapshots.build(&Meter::default(), TENANT, Base::Log).await? else {
         return Err("no snapshot was built".into());
@@ -145,7 +150,8 @@ fn row(size: u64, from: &str, task: &Value, source: &str) -> Result<String, Fail
     let mut row = String::new();
     writeln!(
         row,
-        "| {size} | {from} | {:.2} | {} | {:.1} | {:.1} | {:.2} |",
+        "| {size} | {from} | {} | {:.2} | {} | {:.1} | {:.1} | {:.2} |",
+        number(median, "calls"),
         number(median, "seconds"),
         number(median, "requests"),
         number(median, "units"),
@@ -173,8 +179,8 @@ async fn list(task: &Value) -> Result<Value, Failure> {
         (_, Value::String(url)) => Some(Objects::in_s3(S3::at(&config(), BUCKET, Some(url))?)),
         _ => None,
     };
-    let config =
-        Config { contacts_table: text("contacts"), api_keys_table: text("keys"), list: ListConfig::default(), snapshots };
+    let (contacts_table, api_keys_table) = (text("contacts"), text("keys"));
+    let config = Config { contacts_table, api_keys_table, list: ListConfig::from_env()?, snapshots };
     let app = App::new(config, local_client(&text("endpoint")));
     let headers = HeaderMap::from_iter([("api-key".parse()?, HeaderValue::try_from(text("key"))?)]);
     let query = ListQuery { filter: Filter::default(), sort: vec![], page: NonZeroU64::MIN, per_page: 25 };
@@ -183,7 +189,14 @@ async fn list(task: &Value) -> Result<Value, Failure> {
 
     let (start, meter, now) = (Instant::now(), Meter::default(), clock::now());
     let (caller, _) = app.keys.authenticate(&meter, &headers, now).await?;
-    let page = app.lists.list(&meter, &caller, &query, now).await?;
+    let mut calls = 1;
+    let page = loop {
+        // A load that takes longer than a call is answered 503, and goes on with the next one.
+        match app.lists.list(&meter, &caller, &query, now).await {
+            Err(Error::Unavailable(_)) if start.elapsed() < PATIENCE => calls += 1,
+            page => break page?,
+        }
+    };
     let seconds = start.elapsed().as_secs_f64();
 
     let (peak, readings) = (MEMORY.peak_usage() - before, meter.readings());
@@ -194,7 +207,7 @@ async fn list(task: &Value) -> Result<Value, Failure> {
         IndexSource::Memory => "memory",
     };
     Ok(json!({
-        "seconds": seconds, "requests": readings.requests, "units": readings.capacity, "bytes": index.snapshot_bytes, "peak": peak,
+        "calls": calls, "seconds": seconds, "requests": readings.requests, "units": readings.capacity, "bytes": index.snapshot_bytes, "peak": peak,
         "index": index.bytes, "source": source, "total": page.total,
     }))
 }

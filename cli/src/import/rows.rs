@@ -389,7 +389,10 @@ fn columns(header: Option<&Record>, mappings: &[Mapping], ignored: &mut BTreeSet
 fn members_of_record(record: &Record, columns: &[Column], has_quoted_header: bool) -> Result<Members, Refusal> {
     if record.cells.len() != columns.len() {
         let (found, expected) = (record.cells.len(), columns.len());
-        return Err(Refusal { reason: format!("the number of its cells is {found}, that of the header {expected}"), fields: Vec::new() });
+        return Err(Refusal {
+            reason: format!("the number of its cells is {found}, that of the header {expected}"),
+            fields: Vec::new(),
+        });
     }
     let mut members = Members::new();
     for (Cell { bytes, is_quoted }, column) in record.cells.iter().zip(columns) {
