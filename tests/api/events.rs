@@ -141,7 +141,7 @@ fn broken_events_never_fail_a_function() {
         for (place, instead) in breaks {
             replace(&mut event, place, instead);
         }
-        // What is no event for the Lambda runtime never reaches a function.
+        // The Lambda runtime refuses an event that it cannot parse, so no function sees it.
         if serde_json::from_value::<lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest>(event.clone()).is_ok() {
             let answer = invoke(&app, function, &event.to_string()).await;
             assert!(answer["statusCode"].as_u64().unwrap() < 500, "{event:#}");

@@ -1,6 +1,6 @@
 //! An API that runs elsewhere, in which tests leave nothing behind.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::env;
 use std::sync::{Mutex, PoisonError};
 
@@ -106,7 +106,8 @@ async fn remove_tenant(client: &Client, table: &str, tenant: &str) -> Result<(),
         .table_name(table)
         .key_condition_expression("#tenant = :tenant")
         .projection_expression("#tenant, #id")
-        .set_expression_attribute_names(Some(HashMap::from([("#tenant".into(), "tenant".into()), ("#id".into(), "_id".into())])))
+        .expression_attribute_names("#tenant", "tenant")
+        .expression_attribute_names("#id", "_id")
         .expression_attribute_values(":tenant", AttributeValue::S(tenant.to_owned()))
         .consistent_read(true)
         .into_paginator()

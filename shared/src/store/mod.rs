@@ -183,12 +183,12 @@ impl Store {
         Ok(found)
     }
 
-    /// The items of at most [`BATCH_KEYS`] ids, in no order.
+    /// The items of at most [`BATCH_KEYS`] ids, in any order.
     async fn get_items(&self, meter: &Meter, tenant: &str, ids: &[ObjectId], consistent: bool) -> Result<Vec<Item>, Error> {
         self.get_by_keys(meter, ids.iter().map(|&id| item::key(tenant, id)).collect(), consistent).await
     }
 
-    /// The items with at most [`BATCH_KEYS`] primary keys, in no order.
+    /// The items with at most [`BATCH_KEYS`] primary keys, in any order.
     async fn get_by_keys(&self, meter: &Meter, mut keys: Vec<Item>, consistent: bool) -> Result<Vec<Item>, Error> {
         let mut found = Vec::with_capacity(keys.len());
         let mut backoff = sdk_error::Backoff::default();
